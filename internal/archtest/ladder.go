@@ -1,0 +1,191 @@
+package archtest
+
+import (
+	"path"
+	"strings"
+)
+
+// Rank is a rung of the import ladder: a package may import lower rungs.
+type Rank int
+
+// The rungs. Tool and TestOnly stand beside the ladder.
+const (
+	R0       Rank = iota // wire language and names
+	R1                   // pure values and state machines
+	R2                   // transaction scripts: deterministic given store, peers and clock
+	R3                   // drivers: sockets, SQL
+	R4                   // composers: the only starters of long-lived goroutines
+	R5                   // the command line
+	Tool                 // build tooling; neither imports the product nor is imported by it
+	TestOnly             // imported by tests and by other test-only packages
+)
+
+func (r Rank) String() string {
+	switch r {
+	case Tool:
+		return "tool"
+	case TestOnly:
+		return "test-only"
+	}
+	return "R" + string(rune('0'+int(r)))
+}
+
+// pure reports whether a rung allows no effect at all.
+func (r Rank) pure() bool { return r <= R1 }
+
+// Rung places packages on the ladder.
+type Rung struct {
+	// Path is relative to the module; a final "/..." takes in everything below.
+	Path string
+	Rank Rank
+	// Same lists the packages of the same rank that this one may import.
+	Same []string
+}
+
+// Ladder is the list of all packages that may exist. The longest match wins.
+func Ladder() []Rung {
+	return []Rung{
+		{Path: "syntax", Rank: R0},
+		{Path: "uri", Rank: R0},
+
+		{Path: "mls/...", Rank: R1, Same: []string{"mls/..."}},
+		{Path: "content", Rank: R1},
+		{Path: "policy", Rank: R1, Same: []string{"mls/..."}},
+		{Path: "mimi", Rank: R1, Same: []string{"mls/...", "policy"}},
+		{Path: "room", Rank: R1, Same: []string{"mls/...", "policy", "mimi"}},
+		{Path: "consent", Rank: R1, Same: []string{"mimi"}},
+
+		{Path: "hub", Rank: R2},
+		{Path: "follower", Rank: R2},
+		{Path: "keypkg", Rank: R2},
+		{Path: "identity", Rank: R2},
+		{Path: "inbox", Rank: R2},
+		{Path: "outbox", Rank: R2},
+		{Path: "asset", Rank: R2},
+		{Path: "client", Rank: R2},
+
+		{Path: "store/memory", Rank: R3},
+		{Path: "store/sqlite", Rank: R3},
+		{Path: "store/postgres", Rank: R3},
+		{Path: "mimihttp", Rank: R3},
+		{Path: "clientapi/api", Rank: R3},
+		{Path: "clientapi/server", Rank: R3, Same: []string{"clientapi/api"}},
+		{Path: "clientapi/client", Rank: R3, Same: []string{"clientapi/api"}},
+		{Path: "gateway", Rank: R3},
+		{Path: "gateway/xmpp", Rank: R3, Same: []string{"gateway"}},
+		{Path: "gateway/matrix", Rank: R3, Same: []string{"gateway"}},
+		{Path: "gateway/sip", Rank: R3, Same: []string{"gateway"}},
+		{Path: "gateway/irc", Rank: R3, Same: []string{"gateway"}},
+		{Path: "gateway/webhook", Rank: R3, Same: []string{"gateway"}},
+
+		{Path: "provider/...", Rank: R4, Same: []string{"provider/..."}},
+		{Path: "gatewayd/...", Rank: R4, Same: []string{"gatewayd/..."}},
+		// The demo and the bench run whole providers inside or beside themselves.
+		{Path: "demo/...", Rank: R4, Same: []string{"demo/...", "provider/...", "gatewayd/..."}},
+		{Path: "bench/...", Rank: R4, Same: []string{"bench/...", "provider/...", "gatewayd/..."}},
+
+		{Path: "cmd/parley/...", Rank: R5, Same: []string{"cmd/parley/..."}},
+
+		{Path: "storetest", Rank: TestOnly},
+		{Path: "mimitest", Rank: TestOnly},
+		{Path: "simtest/...", Rank: TestOnly},
+		{Path: "syntax/syntaxtest", Rank: TestOnly},
+		{Path: "internal/vectors", Rank: TestOnly},
+
+		{Path: "internal/archtest", Rank: Tool},
+		{Path: "internal/speccheck/...", Rank: Tool, Same: []string{"internal/speccheck/..."}},
+	}
+}
+
+// Edge forbids an import that the ranks alone would allow.
+type Edge struct {
+	From, To string
+	Reason   string
+}
+
+// Edges are the forbidden imports beside the ranks.
+func Edges() []Edge {
+	const (
+		noPlain  = "a server role never sees decrypted content; only clients and gateways do"
+		adapter  = "a native adapter translates; keys and storage are the gateway's"
+		noMember = "a provider holds no group secrets: members live in clients and gateways"
+	)
+	return []Edge{
+		{"syntax", "uri", "the codec knows no names; names use the codec"},
+		{"mls/...", "uri", "mls carries identities as opaque credentials; the MIMI meaning is added above it"},
+		{"mimi", "content", noPlain},
+		{"room", "content", noPlain},
+		{"hub", "content", noPlain},
+		{"follower", "content", noPlain},
+		{"keypkg", "content", noPlain},
+		{"inbox", "content", noPlain},
+		{"outbox", "content", noPlain},
+		{"mimihttp", "content", noPlain},
+		{"store/...", "content", noPlain},
+		{"clientapi/server", "content", noPlain},
+		{"clientapi/server", "client", noMember},
+		{"provider/...", "client", noMember},
+		{"follower", "room", "the hub alone judges room state; a follower relays and routes"},
+		{"follower", "policy", "the hub alone judges room policy; a follower relays and routes"},
+		{"outbox", "room", "a lane carries frozen bytes and knows nothing of rooms' state"},
+		{"inbox", "room", "an inbox carries entries and knows nothing of rooms' state"},
+		{"gateway/xmpp", "mls/...", adapter},
+		{"gateway/matrix", "mls/...", adapter},
+		{"gateway/sip", "mls/...", adapter},
+		{"gateway/irc", "mls/...", adapter},
+		{"gateway/webhook", "mls/...", adapter},
+		{"gateway/...", "hub", "a gateway is a client of its provider and sees no federation"},
+		{"gateway/...", "follower", "a gateway is a client of its provider and sees no federation"},
+	}
+}
+
+// PanicsAllowed names the places below R4 that may panic, with the reason.
+// The key is package path, a colon, and the function (methods as Type.Name).
+func PanicsAllowed() map[string]string {
+	return map[string]string{}
+}
+
+// ThirdParty lists the modules that pure packages may use.
+func ThirdParty() map[string][]string {
+	return map[string][]string{
+		"content": {"github.com/fxamacker/cbor/v2"},
+	}
+}
+
+// match tells whether a module-relative package path fits a ladder pattern.
+func match(pattern, pkg string) bool {
+	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return pkg == base || strings.HasPrefix(pkg, base+"/")
+	}
+	return pattern == pkg
+}
+
+func matchAny(patterns []string, pkg string) bool {
+	for _, p := range patterns {
+		if match(p, pkg) {
+			return true
+		}
+	}
+	return false
+}
+
+// find returns the rung of a package: the longest pattern that fits.
+func find(ladder []Rung, pkg string) (Rung, bool) {
+	var best Rung
+	found := false
+	for _, r := range ladder {
+		if match(r.Path, pkg) && len(r.Path) > len(best.Path) {
+			best, found = r, true
+		}
+	}
+	return best, found
+}
+
+// nameless are package and file names that say nothing about their content.
+func nameless(name string) bool {
+	switch strings.TrimSuffix(path.Base(name), ".go") {
+	case "util", "utils", "common", "helper", "helpers", "misc", "manager":
+		return true
+	}
+	return false
+}
