@@ -1,0 +1,233 @@
+package content
+
+import (
+	"fmt"
+	"html"
+	"strings"
+	"unicode"
+)
+
+const (
+	textDeleted     = "[deleted]"
+	textUnsupported = "[unsupported message]"
+	textReaction    = "Reaction: " // §5.3
+)
+
+// Text renders any message as plain text, for terminals, logs of test runs and notifications; it follows the processing
+// rules of draft-ietf-mimi-content-08 §4.4. Content is never fetched. Control characters of the text parts stay as they are.
+//
+// A deletion gives "[deleted]"; a null part that replaces nothing and a status report give "" (A-C12); whatever has nothing
+// that can be shown gives "[unsupported message]".
+func Text(m Message) string {
+	if m.Body.Body == nil {
+		if m.Replaces != nil {
+			return textDeleted
+		}
+		return ""
+	}
+	leaves, understood := choose(m.Body, 0)
+	if !understood {
+		return textUnsupported
+	}
+	used := referenced(leaves)
+	var lines []string
+	for _, l := range leaves {
+		if used[l.index] {
+			continue
+		}
+		if line := l.part.line(); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// leaf is a part that was chosen to be shown.
+type leaf struct {
+	index int
+	part  Part
+}
+
+// choose walks a part with the given part index, picks one of alternatives and leaves out what is not understood. Null
+// children are ignored (A-C12).
+func choose(p Part, index int) (leaves []leaf, understood bool) {
+	multi, ok := p.Body.(Multi)
+	if !ok {
+		return []leaf{{index, p}}, p.understood()
+	}
+	any := false
+	next := index + 1
+	for _, child := range multi.Parts {
+		index := next
+		next += child.count()
+		if child.Body == nil {
+			continue
+		}
+		chosen, good := choose(child, index)
+		switch {
+		case good && multi.Semantics == ChooseOne:
+			return chosen, true
+		case good:
+			leaves = append(leaves, chosen...)
+			any = true
+		case multi.Semantics == SingleUnit:
+			return nil, false
+		}
+	}
+	return leaves, any
+}
+
+func (p Part) count() int {
+	n := 0
+	for range p.All() {
+		n++
+	}
+	return n
+}
+
+// referenced are the indexes that the text of other chosen parts shows in place: they are not shown again, whatever their
+// disposition. References to anything but a chosen leaf, and to the part itself, mean nothing.
+func referenced(leaves []leaf) map[int]bool {
+	chosen := make(map[int]bool, len(leaves))
+	for _, l := range leaves {
+		chosen[l.index] = l.part.Body != nil
+	}
+	used := map[int]bool{}
+	for _, l := range leaves {
+		single, ok := l.part.Body.(Single)
+		if !ok || !strings.HasPrefix(mediaName(single.ContentType), "text/") {
+			continue
+		}
+		for _, target := range References(string(single.Content)) {
+			if target != l.index && chosen[target] {
+				used[target] = true
+			}
+		}
+	}
+	return used
+}
+
+// understood reports whether this renderer can show the part, or offer it for download.
+func (p Part) understood() bool {
+	single, ok := p.Body.(Single)
+	if !ok || p.Disposition == DispositionAttachment {
+		return true
+	}
+	switch mediaName(single.ContentType) {
+	case "text/plain", "text/markdown", "text/html", "image/jpeg", "image/png", "image/gif", StatusMediaType:
+		return true
+	}
+	return false
+}
+
+// line is what is shown of a leaf.
+func (p Part) line() string {
+	var text string
+	switch body := p.Body.(type) {
+	case Single:
+		text = body.line(p.Disposition)
+	case External:
+		text = body.line(p.Disposition)
+	}
+	if p.Disposition == DispositionReaction && text != "" {
+		return textReaction + text
+	}
+	return text
+}
+
+func (s Single) line(d Disposition) string {
+	name := mediaName(s.ContentType)
+	if d == DispositionAttachment {
+		return fmt.Sprintf("[attachment: %s, %d octets]", clean(name), len(s.Content))
+	}
+	switch name {
+	case "text/plain", "text/markdown":
+		return strings.ToValidUTF8(string(s.Content), "\uFFFD")
+	case "text/html":
+		return textOfHTML(strings.ToValidUTF8(string(s.Content), "\uFFFD"))
+	case StatusMediaType:
+		return ""
+	}
+	return "[" + clean(name) + "]"
+}
+
+func (e External) line(d Disposition) string {
+	label := clean(e.Description)
+	if label == "" {
+		label = clean(mediaName(e.ContentType))
+	}
+	if d == DispositionSession {
+		return strings.TrimSpace(fmt.Sprintf("[session: %s] %s", label, clean(e.URL)))
+	}
+	if name := SafeFilename(e.Filename); name != "" {
+		return fmt.Sprintf("[attachment: %s (%s)]", label, name)
+	}
+	return fmt.Sprintf("[attachment: %s]", label)
+}
+
+// SafeFilename is the sender's suggestion without path elements, control characters and characters that change the
+// direction of text; it is empty when nothing harmless is left.
+func SafeFilename(name string) string {
+	name = clean(name)
+	if at := strings.LastIndexAny(name, `/\`); at >= 0 {
+		name = name[at+1:]
+	}
+	return strings.TrimLeft(name, ". ") // no hidden file, no parent folder
+}
+
+// clean drops control and format characters; direction marks are among the latter.
+func clean(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
+			return -1
+		}
+		return r
+	}, s))
+}
+
+// textOfHTML drops the tags and what is not text. It is no sanitiser: its result is plain text and never markup again.
+func textOfHTML(s string) string {
+	var out strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, "<")
+		out.WriteString(before)
+		if !found {
+			break
+		}
+		tag, after, closed := strings.Cut(rest, ">")
+		if !closed {
+			break // an unfinished tag shows nothing
+		}
+		name := tagName(tag)
+		switch name {
+		case "script", "style":
+			after = skipPast(after, "</"+name)
+		case "br", "/p", "/div", "/li", "/h1", "/h2", "/h3", "/tr":
+			out.WriteByte('\n')
+		}
+		s = after
+	}
+	return strings.TrimSpace(html.UnescapeString(out.String()))
+}
+
+func tagName(tag string) string {
+	end := strings.IndexFunc(tag, func(r rune) bool { return r != '/' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if end > 0 {
+		tag = tag[:end]
+	}
+	if len(tag) > 1 {
+		tag = strings.TrimSuffix(tag, "/")
+	}
+	return strings.ToLower(tag)
+}
+
+// skipPast is what follows the closing tag, nothing if there is none.
+func skipPast(s, closing string) string {
+	for at := 0; at+len(closing) <= len(s); at++ {
+		if strings.EqualFold(s[at:at+len(closing)], closing) {
+			_, after, _ := strings.Cut(s[at:], ">")
+			return after
+		}
+	}
+	return ""
+}
