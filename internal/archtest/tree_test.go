@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,7 +29,9 @@ func TestTree(t *testing.T) {
 	}
 	rules := Parley()
 	var files []File
+	known := map[string]bool{}
 	for _, p := range packages {
+		known[p.Dir] = true
 		if p.Module.Path != rules.Module {
 			t.Fatalf("module is %q, the rules are for %q", p.Module.Path, rules.Module)
 		}
@@ -48,6 +52,47 @@ func TestTree(t *testing.T) {
 	for _, v := range rules.Check(files) {
 		t.Error(v)
 	}
+	for _, dir := range sourceDirs(t, packages[0].Module.Dir) {
+		if !known[dir] {
+			t.Errorf("%s holds Go files that go list does not know", dir)
+		}
+	}
+}
+
+// sourceDirs walks the module itself. That finds packages that go list left
+// out, and it tells the test cache which directories this test depends on: a
+// new package must not meet a cached pass.
+func sourceDirs(t *testing.T, root string) []string {
+	t.Helper()
+	var dirs []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && outside(path, d.Name()):
+			return filepath.SkipDir
+		case !d.IsDir() && strings.HasSuffix(d.Name(), ".go") && !slices.Contains(dirs, filepath.Dir(path)):
+			dirs = append(dirs, filepath.Dir(path))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+// outside tells whether the go command, too, would pass a directory by.
+func outside(path, name string) bool {
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+		return true
+	}
+	switch name {
+	case "testdata", "bin", "dist", "node_modules":
+		return true
+	}
+	_, err := os.Stat(filepath.Join(path, "go.mod"))
+	return err == nil
 }
 
 func list(t *testing.T) []listed {
