@@ -51,8 +51,9 @@ func Ladder() []Rung {
 		{Path: "mls/...", Rank: R1, Same: []string{"mls/..."}},
 		{Path: "content", Rank: R1},
 		{Path: "policy", Rank: R1, Same: []string{"mls/..."}},
-		{Path: "mimi", Rank: R1, Same: []string{"mls/...", "policy"}},
-		{Path: "room", Rank: R1, Same: []string{"mls/...", "policy", "mimi"}},
+		{Path: "credential", Rank: R1, Same: []string{"mls/..."}},
+		{Path: "mimi", Rank: R1, Same: []string{"mls/...", "policy", "credential"}},
+		{Path: "room", Rank: R1, Same: []string{"mls/...", "policy", "credential", "mimi"}},
 		{Path: "consent", Rank: R1, Same: []string{"mimi"}},
 
 		{Path: "hub", Rank: R2},
