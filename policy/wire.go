@@ -32,7 +32,7 @@ func (e Invalid) Error() string { return "policy: " + string(e) }
 // The rules that Validate and Apply check.
 const (
 	ErrDuplicateRole Invalid = "two roles have one index"
-	ErrBannedRole    Invalid = "banning needs role 1 with the name banned"
+	ErrBannedRole    Invalid = "role 1 of a room that bans is not the banned role"
 	ErrRoleBounds    Invalid = "minimum is above maximum"
 	ErrPreAuthRole   Invalid = "preauthorized role differs from the roles list"
 	ErrParentRoom    Invalid = "parent room and its flag disagree"
@@ -146,8 +146,9 @@ func (v *RoleData) Find(index uint32) (*Role, bool) {
 	return nil, false
 }
 
-// Validate checks that indices are unique (R-ROL-03), bounds are in order, and whoever can ban finds the banned role (R-ROL-10).
-// Role changes may name roles that do not exist; they are harmless (A-R14).
+// Validate checks that indices are unique (R-ROL-03), bounds are in order, and that banning would not put anybody into a role 1
+// that means something else (R-ROL-10); without a role 1 the capability has no effect. Role changes may name roles that do not
+// exist; they are harmless (A-R14).
 func (v *RoleData) Validate() error {
 	seen := make(map[uint32]bool, len(v.Roles))
 	bans := false
@@ -165,7 +166,7 @@ func (v *RoleData) Validate() error {
 	if !bans {
 		return nil
 	}
-	if r, found := v.Find(BannedRole); !found || r.Name != BannedRoleName {
+	if r, found := v.Find(BannedRole); found && r.Name != BannedRoleName {
 		return ErrBannedRole
 	}
 	return nil
