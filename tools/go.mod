@@ -4,7 +4,6 @@ go 1.26.0
 
 tool (
 	github.com/kisielk/errcheck
-	github.com/nishanths/exhaustive/cmd/exhaustive
 	github.com/ryanrolds/sqlclosecheck
 	github.com/timakin/bodyclose
 	honnef.co/go/tools/cmd/staticcheck
@@ -15,12 +14,12 @@ require (
 	github.com/gostaticanalysis/analysisutil v0.7.1 // indirect
 	github.com/gostaticanalysis/comment v1.4.2 // indirect
 	github.com/kisielk/errcheck v1.30.0 // indirect
-	github.com/nishanths/exhaustive v0.17.1 // indirect
 	github.com/ryanrolds/sqlclosecheck v0.6.0 // indirect
 	github.com/timakin/bodyclose v0.0.0-20260723120731-857993a2939c // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
+	golang.org/x/tools/go/packages/packagestest v0.1.1-deprecated // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 )

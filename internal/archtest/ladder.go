@@ -87,8 +87,8 @@ func Ladder() []Rung {
 
 		{Path: "cmd/parley/...", Rank: R5, Same: []string{"cmd/parley/..."}},
 
-		{Path: "storetest", Rank: TestOnly},
-		{Path: "mimitest", Rank: TestOnly},
+		{Path: "storetest/...", Rank: TestOnly},
+		{Path: "mimitest/...", Rank: TestOnly},
 		{Path: "simtest/...", Rank: TestOnly},
 		{Path: "syntax/syntaxtest", Rank: TestOnly},
 		{Path: "internal/vectors", Rank: TestOnly},

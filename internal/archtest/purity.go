@@ -192,7 +192,7 @@ func (s *source) sentinel(spec *ast.ValueSpec, i int) bool {
 func declaredConstant(docs ...*ast.CommentGroup) bool {
 	for _, d := range docs {
 		text := strings.ToLower(d.Text())
-		if strings.Contains(text, "constant") || strings.Contains(text, "read-only") || strings.Contains(text, "never written") {
+		if strings.Contains(text, "constant") || strings.Contains(text, "immutable") || strings.Contains(text, "never written") {
 			return true
 		}
 	}
