@@ -14,6 +14,9 @@ import (
 // MaxLines is the longest a file may be. Beyond it, a file holds two ideas.
 const MaxLines = 800
 
+// MaxMethods is how many methods an interface may declare.
+const MaxMethods = 8
+
 // File is one Go source file to be judged.
 type File struct {
 	Package string // path of its package relative to the module
@@ -36,12 +39,13 @@ type Rules struct {
 	Ladder     []Rung
 	Edges      []Edge
 	Panics     map[string]string   // see [PanicsAllowed]
+	Wide       map[string]string   // see [WideAllowed]
 	ThirdParty map[string][]string // modules that pure packages may import
 }
 
 // Parley are the rules of this project.
 func Parley() Rules {
-	return Rules{Module: "parley", Ladder: Ladder(), Edges: Edges(), Panics: PanicsAllowed(), ThirdParty: ThirdParty()}
+	return Rules{Module: "parley", Ladder: Ladder(), Edges: Edges(), Panics: PanicsAllowed(), Wide: WideAllowed(), ThirdParty: ThirdParty()}
 }
 
 // Check judges all files and returns what is broken in order of place.
@@ -97,8 +101,32 @@ func (r Rules) checkFile(f File) []Violation {
 	if !f.Test {
 		s.checkPurity()
 		s.checkPanics()
+		s.checkInterfaces()
 	}
 	return s.found
+}
+
+// checkInterfaces bounds the methods that an interface declares itself. A wide
+// interface is implemented by copying, and nobody fakes it in a test.
+func (s *source) checkInterfaces() {
+	ast.Inspect(s.syntax, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		i, ok := spec.Type.(*ast.InterfaceType)
+		if !ok {
+			return true
+		}
+		methods := 0
+		for _, f := range i.Methods.List {
+			methods += len(f.Names)
+		}
+		if methods > MaxMethods && s.rules.Wide[s.Package+":"+spec.Name.Name] == "" {
+			s.report(spec.Pos(), "interface %s has %d methods; at most %d, split it by consumer", spec.Name.Name, methods, MaxMethods)
+		}
+		return true
+	})
 }
 
 // ignored tells whether a file carries the "ignore" build tag: a generator,

@@ -91,6 +91,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"nameless file", "hub", "helpers.go", `package hub`, "named after nothing"},
 		{"long file", "hub", "a.go", long, "split it by idea"},
 		{"broken file", "hub", "a.go", `package`, "does not parse"},
+		{"eight methods", "hub", "a.go", `package hub; type Tx interface { A(); B(); C(); D(); E(); F(); G(); H() }`, ""},
+		{"nine methods", "hub", "a.go", `package hub; type Tx interface { A(); B(); C(); D(); E(); F(); G(); H(); I() }`, "interface Tx has 9 methods"},
+		{"a method per endpoint", "mimi", "a.go", `package mimi; type Service interface { A(); B(); C(); D(); E(); F(); G(); H(); I(); J() }`, ""},
 		{"generator", "mls", "gen.go", "//go:build ignore\n\npackage main\n\nimport _ \"os\"\n", ""},
 		{"other build tag", "mls", "f.go", "//go:build faults\n\npackage mls\n\nimport _ \"os\"\n", "no files"},
 	}

@@ -146,6 +146,14 @@ func PanicsAllowed() map[string]string {
 	return map[string]string{}
 }
 
+// WideAllowed names the interfaces that may declare more than [MaxMethods]
+// methods, with the reason. The key is package path, a colon, and the type.
+func WideAllowed() map[string]string {
+	return map[string]string{
+		"mimi:Service": "one method for each of the protocol's ten endpoints",
+	}
+}
+
 // ThirdParty lists the modules that pure packages may use.
 func ThirdParty() map[string][]string {
 	return map[string][]string{
