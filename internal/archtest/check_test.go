@@ -79,6 +79,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"declared table", "mls", "a.go", "package mls\n// suites is constant.\nvar suites = []int{1, 2, 3}\n", ""},
 		{"written table", "mls", "a.go", "package mls\n// suites is constant.\nvar suites = []int{1}\nfunc f() { suites[0] = 2 }\n", "writes to package variable suites"},
 		{"written from a sibling file", "mls", "b.go", `package mls; func f() { suites = nil }`, "writes to package variable suites"},
+		{"deleted from", "mls", "a.go", "package mls\n// suites is constant.\nvar suites = map[int]int{}\nfunc f() { delete(suites, 1) }\n", "writes to package variable suites"},
+		{"copied over", "mls", "b.go", `package mls; func f(b []byte) { copy(label[:], b) }`, "writes to package variable label"},
+		{"local copies", "mls", "a.go", `package mls; func f(b []byte, m map[int]int) { c := make([]byte, 2); copy(c[1:], b); delete(m, 1); clear(m) }`, ""},
 		{"local writes", "mls", "a.go", `package mls; type s struct{ n []int }; func (x *s) f(y map[int]int) { x.n[0]++; y[1] = 2; z := 1; z = 2; _ = z }`, ""},
 		{"variable in a script", "hub", "a.go", `package hub; var table = []int{1}`, ""},
 		// panics, names, size
