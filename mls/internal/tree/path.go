@@ -28,12 +28,14 @@ func (t *Tree) ApplyPath(i LeafIndex, up *wire.UpdatePath, added []LeafIndex) (*
 			return nil, ErrPath
 		}
 		keys[k] = up.Nodes[k].EncryptionKey
-		if t.HasEncryptionKey(keys[k]) {
+	}
+	for _, key := range append(keys[:len(keys):len(keys)], up.Leaf.EncryptionKey) {
+		if t.suite.CheckPublicKey(key) != nil {
+			return nil, ErrPath // nobody could seal a later path to it
+		}
+		if t.HasEncryptionKey(key) {
 			return nil, ErrDuplicateKey
 		}
-	}
-	if t.HasEncryptionKey(up.Leaf.EncryptionKey) {
-		return nil, ErrDuplicateKey
 	}
 	h := hasher{suite: t.suite}
 	parents, parentHash, err := h.parents(steps, keys)

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"bytes"
-	"crypto/rand"
 	"fmt"
 	"slices"
 
@@ -47,8 +46,10 @@ func (t *Tree) NewPath(i LeafIndex, template *wire.LeafNode, sign func(*wire.Lea
 }
 
 func (t *Tree) newPath(i LeafIndex, p *Path, template *wire.LeafNode, sign func(*wire.LeafNode) error) (*Tree, error) {
-	secret := make([]byte, t.suite.HashSize())
-	rand.Read(secret) // never fails: crypto/rand ends the process instead
+	secret, err := suite.Random(t.suite.HashSize())
+	if err != nil {
+		return nil, err
+	}
 	keys := make([][]byte, len(p.steps))
 	for k, s := range p.steps {
 		made, err := pairOf(t.suite, secret)
@@ -62,7 +63,6 @@ func (t *Tree) newPath(i LeafIndex, p *Path, template *wire.LeafNode, sign func(
 	}
 	p.commit = secret
 	h := hasher{suite: t.suite}
-	var err error
 	leaf := *template
 	if p.nodes, leaf.ParentHash, err = h.parents(p.steps, keys); err != nil {
 		return nil, err
