@@ -253,6 +253,7 @@ func TestConcurrentReaders(t *testing.T) {
 	}
 }
 
+// Parent hashes and indices use fresh randomness, so coverage varies between runs of one input: run with -fuzzminimizetime 5x.
 func FuzzTree(f *testing.F) {
 	tree := grownTree(f)
 	f.Add(encode(f, tree), uint32(1))
