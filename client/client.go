@@ -1,0 +1,233 @@
+package client
+
+import (
+	"context"
+	"crypto"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"parley/mls"
+	"parley/uri"
+)
+
+// Config is what a client is made of.
+type Config struct {
+	Store    Store
+	Provider Provider
+	MLS      *mls.Config // with the validators and components that the hub uses too
+	Now      func() time.Time
+}
+
+// Client is one device. It is for one goroutine at a time.
+type Client struct {
+	cfg     Config
+	self    *Account
+	rooms   map[uri.Room]*Room
+	intents []*Intent // by ascending ID
+	nextID  uint64
+	cursor  Cursor
+	stock   map[string]bool // references of own KeyPackages that were not used yet
+	broken  error
+}
+
+const keyCursor = "cursor"
+
+// Open loads the device from its store; ErrNoAccount when it was never enrolled.
+func Open(ctx context.Context, cfg Config) (*Client, error) {
+	self, err := LoadAccount(ctx, cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, self: self, rooms: make(map[uri.Room]*Room), stock: make(map[string]bool), nextID: 1}
+	for _, load := range []func(context.Context) error{c.loadCursor, c.loadStock, c.loadIntents, c.loadRooms} {
+		if err := load(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *Client) loadCursor(ctx context.Context) error {
+	records, err := c.cfg.Store.Load(ctx, keyCursor)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+	if len(records[0].Value) != 8 {
+		return errors.New("client: stored cursor is damaged")
+	}
+	c.cursor = Cursor(binary.BigEndian.Uint64(records[0].Value))
+	return nil
+}
+
+func (c *Client) loadIntents(ctx context.Context) error {
+	records, err := c.cfg.Store.Load(ctx, keyIntents)
+	if err != nil {
+		return err
+	}
+	for _, rec := range records {
+		i := new(Intent)
+		if err := json.Unmarshal(rec.Value, i); err != nil {
+			return fmt.Errorf("client: stored intent: %w", err)
+		}
+		c.intents = append(c.intents, i)
+		c.nextID = max(c.nextID, i.ID+1)
+	}
+	return nil
+}
+
+func (c *Client) loadRooms(ctx context.Context) error {
+	records, err := c.cfg.Store.Load(ctx, keyRooms)
+	if err != nil {
+		return err
+	}
+	rooms := make(map[string][]mls.Record)
+	for _, rec := range records {
+		id, part, _ := strings.Cut(strings.TrimPrefix(rec.Key, keyRooms), "/")
+		if !strings.HasPrefix(part, "log/") {
+			rooms[id] = append(rooms[id], rec)
+		}
+	}
+	for _, of := range rooms {
+		r, err := loadRoom(c.self, c.cfg.MLS, of)
+		if err != nil {
+			return err
+		}
+		c.rooms[r.URI] = r
+	}
+	return nil
+}
+
+// signerOf returns the key of one of the device's leaves.
+func (a *Account) signerOf([]byte) crypto.Signer { return a.Signer }
+
+// Account tells who the device is.
+func (c *Client) Account() *Account { return c.self }
+
+// Room returns a room that the device knows, also one that it has left.
+func (c *Client) Room(room uri.Room) (*Room, bool) {
+	r, ok := c.rooms[room]
+	return r, ok
+}
+
+// Rooms lists the rooms that the device knows, by URI.
+func (c *Client) Rooms() []*Room {
+	out := make([]*Room, 0, len(c.rooms))
+	for _, r := range c.rooms {
+		out = append(out, r)
+	}
+	sort.Slice(out, func(a, b int) bool { return out[a].URI.String() < out[b].URI.String() })
+	return out
+}
+
+// Intents lists what is on its way or was refused, in order, as copies.
+func (c *Client) Intents() []Intent {
+	out := make([]Intent, len(c.intents))
+	for k, i := range c.intents {
+		out[k] = *i
+	}
+	return out
+}
+
+// Forget removes a failed intent that the person has seen.
+func (c *Client) Forget(ctx context.Context, id uint64) error {
+	for k, i := range c.intents {
+		if i.ID == id && i.Fate == Failed {
+			if err := c.commit(ctx, mls.Delta{{Key: intentKey(id)}}); err != nil {
+				return err
+			}
+			c.intents = append(c.intents[:k], c.intents[k+1:]...)
+			return nil
+		}
+	}
+	return nil
+}
+
+// Timeline returns up to limit entries of a room from the one numbered from on.
+func (c *Client) Timeline(ctx context.Context, room uri.Room, from uint64, limit int) ([]Entry, error) {
+	r, ok := c.rooms[room]
+	if !ok {
+		return nil, ErrNoRoom
+	}
+	records, err := c.cfg.Store.Load(ctx, r.key("log/"))
+	if err != nil {
+		return nil, err
+	}
+	var out []Entry
+	for _, rec := range records {
+		var e Entry
+		if err := json.Unmarshal(rec.Value, &e); err != nil {
+			return nil, fmt.Errorf("client: stored timeline: %w", err)
+		}
+		if e.Seq >= from && len(out) < limit {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// TakeNew returns the timeline entries that came since the last call, by room, and forgets that they are new.
+func (c *Client) TakeNew() map[uri.Room][]Entry {
+	out := make(map[uri.Room][]Entry)
+	for _, r := range c.rooms {
+		if len(r.fresh) > 0 {
+			out[r.URI], r.fresh = r.fresh, nil
+		}
+	}
+	return out
+}
+
+// commit writes a change set. After a failure nobody knows what the store holds, so the client stops.
+func (c *Client) commit(ctx context.Context, d mls.Delta) error {
+	if c.broken != nil {
+		return c.broken
+	}
+	if err := c.cfg.Store.Commit(ctx, d); err != nil {
+		c.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		return c.broken
+	}
+	return nil
+}
+
+// saveIntent writes an intent together with other changes.
+func (c *Client) saveIntent(ctx context.Context, i *Intent, d mls.Delta) error {
+	rec, err := i.record()
+	if err != nil {
+		return err
+	}
+	if err := c.commit(ctx, append(d, rec)); err != nil {
+		return err
+	}
+	if i.Fate == Done {
+		c.drop(i)
+	}
+	return nil
+}
+
+func (c *Client) drop(done *Intent) {
+	for k, i := range c.intents {
+		if i == done {
+			c.intents = append(c.intents[:k], c.intents[k+1:]...)
+			return
+		}
+	}
+}
+
+// intend stores a new intent.
+func (c *Client) intend(ctx context.Context, i *Intent) (uint64, error) {
+	i.ID, i.Fate = c.nextID, Waiting
+	rec, err := i.record()
+	if err != nil {
+		return 0, err
+	}
+	if err := c.commit(ctx, mls.Delta{rec}); err != nil {
+		return 0, err
+	}
+	c.nextID++
+	c.intents = append(c.intents, i)
+	return i.ID, nil
+}

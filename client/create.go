@@ -1,0 +1,81 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"parley/mls"
+	"parley/mls/wire"
+	"parley/policy"
+	"parley/syntax"
+	"parley/uri"
+)
+
+// groupIDSize is the number of random octets that name a group.
+const groupIDSize = 16
+
+// Create makes a room at the own provider with this device as its only member. Unlike the other wishes it needs the provider at
+// once and is not queued: a room that the hub has not taken does not exist.
+func (c *Client) Create(ctx context.Context, room uri.Room, name string) error {
+	if _, ok := c.rooms[room]; ok {
+		return ErrHaveRoom
+	}
+	group, info, err := c.newGroup(room, name)
+	if err != nil {
+		return fmt.Errorf("client: new group: %w", err)
+	}
+	tree := group.Public().Tree()
+	if err := c.cfg.Provider.CreateRoom(ctx, room, info, &tree); err != nil {
+		return err
+	}
+	r := &Room{URI: room, group: group}
+	var d mls.Delta
+	if err := r.add(&d, Entry{Kind: EntryJoined, Time: uint64(c.cfg.Now().UnixMilli()), User: c.self.User.String(), Own: true}); err != nil {
+		return err
+	}
+	r.mlsDelta(&d, group.Save())
+	if err := r.header(&d); err != nil {
+		return err
+	}
+	if err := c.commit(ctx, d); err != nil {
+		return err
+	}
+	c.rooms[room] = r
+	return nil
+}
+
+func (c *Client) newGroup(room uri.Room, name string) (*mls.Group, *wire.GroupInfo, error) {
+	bundle, _, err := c.newBundle()
+	if err != nil {
+		return nil, nil, err
+	}
+	id := make([]byte, groupIDSize)
+	if _, err := rand.Read(id); err != nil {
+		return nil, nil, err
+	}
+	extensions, err := c.roomExtensions(room, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	group, err := mls.Create(c.cfg.MLS, mls.CreateParams{GroupID: id, Bundle: bundle, Signer: c.self.Signer, Extensions: extensions},
+		c.cfg.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := group.GroupInfo(group.OwnLeaves()[0])
+	return group, info, err
+}
+
+// roomExtensions is the GroupContext of a new room: its state from the fixed template, the hub as external sender (P-RS-05).
+func (c *Client) roomExtensions(room uri.Room, name string) (wire.Extensions, error) {
+	template, err := policy.Template(room, name, c.self.User)
+	if err != nil {
+		return nil, err
+	}
+	senders, err := syntax.Marshal(&wire.ExternalSenders{Senders: []wire.ExternalSender{c.self.HubSender}})
+	if err != nil {
+		return nil, err
+	}
+	return template.With(wire.ExternalSendersExtension, senders), nil
+}

@@ -1,0 +1,262 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"parley/mimi"
+	"parley/mls"
+	"parley/mls/wire"
+	"parley/syntax"
+	"parley/uri"
+)
+
+// Flush works off what can be worked off now: of each room the first intent that is not over, so that what a person did stays in
+// its order. It returns when the next intent may be tried, the zero time when none waits for the clock. What waits for the inbox
+// goes on at the Flush after the next Receive.
+//
+// The error is that of the store; what a provider answered stands in the intents.
+func (c *Client) Flush(ctx context.Context) (next time.Time, err error) {
+	if c.broken != nil {
+		return time.Time{}, c.broken
+	}
+	now := c.cfg.Now()
+	seen := make(map[string]bool)
+	for _, i := range append([]*Intent(nil), c.intents...) {
+		if i.over() || seen[i.Room] {
+			continue
+		}
+		if i.Fate == Accepted {
+			// A message on its way does not hold up the next one; a change of the epoch does.
+			seen[i.Room] = i.Kind != SendMessage
+			continue
+		}
+		if i.Next.After(now) {
+			seen[i.Room] = true
+			next = earlier(next, i.Next)
+			continue
+		}
+		if err := c.work(ctx, i); err != nil {
+			return time.Time{}, err
+		}
+		if i.Fate == Waiting {
+			seen[i.Room] = true
+			if i.Next.After(now) {
+				next = earlier(next, i.Next)
+			}
+		}
+		if i.Fate == Accepted && i.Kind != SendMessage {
+			seen[i.Room] = true
+		}
+	}
+	return next, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// work advances one intent by one request.
+func (c *Client) work(ctx context.Context, i *Intent) error {
+	room, err := i.room()
+	if err != nil {
+		i.refused("not a room")
+		return c.saveIntent(ctx, i, nil)
+	}
+	r := c.rooms[room]
+	if i.Kind == JoinRoom {
+		return c.workJoin(ctx, i, room)
+	}
+	if r == nil || r.group == nil {
+		i.refused("no longer in the room")
+		return c.saveIntent(ctx, i, nil)
+	}
+	if r.joining || r.Epoch() < i.MinEpoch {
+		return nil // the inbox brings it on
+	}
+	if i.Body == nil {
+		built, err := c.build(ctx, r, i)
+		if err != nil || !built {
+			return err
+		}
+	}
+	if i.Kind == SendMessage {
+		return c.submit(ctx, r, i)
+	}
+	return c.update(ctx, r, i)
+}
+
+// build makes the request of an intent and stores it; built is false when the intent has to wait or was refused, which is stored
+// too.
+func (c *Client) build(ctx context.Context, r *Room, i *Intent) (built bool, err error) {
+	switch i.Kind {
+	case SendMessage:
+		return c.buildMessage(ctx, r, i)
+	case AddUser:
+		return c.buildAdd(ctx, r, i)
+	case RemoveUser:
+		return c.buildRemove(ctx, r, i)
+	case LeaveRoom:
+		return c.buildLeave(ctx, r, i)
+	case CommitRoom:
+		if len(r.group.Public().Pending()) == 0 {
+			i.Fate = Done
+			return false, c.saveIntent(ctx, i, nil)
+		}
+		return c.buildCommit(ctx, r, i, nil)
+	}
+	i.refused("unknown kind of intent")
+	return false, c.saveIntent(ctx, i, nil)
+}
+
+// buildMessage seals the content. Valid proposals that wait are committed first (P-SM-14).
+func (c *Client) buildMessage(ctx context.Context, r *Room, i *Intent) (bool, error) {
+	if c.mustCommitFirst(r) {
+		return false, c.commitPending(ctx, r, 0)
+	}
+	aad, err := emptyAAD(r.group.Public())
+	if err != nil {
+		return false, err
+	}
+	message, changes, err := r.group.Seal(r.ownLeaf(), aad, wrap(r.group.Public(), i.Content))
+	if err != nil {
+		i.refused("cannot be encrypted in this room")
+		return false, c.saveIntent(ctx, i, nil)
+	}
+	request := mimi.SubmitMessageRequest{Protocol: mimi.MLS10, Message: *message, SendingURI: c.self.User.String()}
+	if err := c.freeze(i, &request, message); err != nil {
+		return false, err
+	}
+	var d mls.Delta
+	r.mlsDelta(&d, changes)
+	return true, c.saveIntent(ctx, i, d)
+}
+
+// freeze fixes the octets of a request, and the hash by which the message in it comes back.
+func (c *Client) freeze(i *Intent, request syntax.Value, message *wire.Message) (err error) {
+	if i.Body, err = syntax.Marshal(request); err != nil {
+		return err
+	}
+	i.Sum, err = sumOf(message)
+	return err
+}
+
+func sumOf(message *wire.Message) ([]byte, error) {
+	octets, err := syntax.Marshal(message)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(octets)
+	return sum[:], nil
+}
+
+// submit sends a message and reads its fate.
+func (c *Client) submit(ctx context.Context, r *Room, i *Intent) error {
+	var request mimi.SubmitMessageRequest
+	if err := syntax.Unmarshal(i.Body, &request); err != nil {
+		return err
+	}
+	answer, err := c.cfg.Provider.SubmitMessage(ctx, r.URI, &request)
+	if err != nil {
+		return c.unanswered(ctx, i, err)
+	}
+	switch answer.Code {
+	case mimi.SubmitAccepted:
+		i.Fate, i.Reason, i.Body = Accepted, "", nil
+	case mimi.SubmitEpochTooOld:
+		i.again("the room has moved on; encrypting again")
+		i.MinEpoch = answer.CurrentEpoch
+	default:
+		i.refused("the room's hub does not allow it")
+	}
+	return c.saveIntent(ctx, i, nil)
+}
+
+// unanswered keeps the request for another try, or ends the intent when the refusal is definite.
+func (c *Client) unanswered(ctx context.Context, i *Intent, err error) error {
+	var retry *RetryError
+	switch {
+	case ctx.Err() != nil:
+		return nil // stopped, not refused: the next start sends the same octets
+	case errors.As(err, &retry):
+		i.Reason = retry.Error()
+		i.later(c.cfg.Now(), retry.After)
+	default:
+		i.refused(err.Error())
+	}
+	return c.saveIntent(ctx, i, nil)
+}
+
+// emptyAAD is authenticated data that says nothing: an empty SafeAAD where the room uses it (X-AAD-02).
+func emptyAAD(g *mls.PublicGroup) ([]byte, error) {
+	if _, ok := g.Component(wire.SafeAADComponent); !ok {
+		return nil, nil
+	}
+	return syntax.Marshal(&wire.SafeAAD{})
+}
+
+// ownLeaf is the device's leaf in the room.
+func (r *Room) ownLeaf() mls.LeafIndex { return r.group.OwnLeaves()[0] }
+
+// mustCommitFirst reports whether proposals wait that this device may commit: all but its own leave.
+func (c *Client) mustCommitFirst(r *Room) bool {
+	pending := r.group.Public().Pending()
+	for _, p := range pending {
+		if p.Proposal.Type == wire.SelfRemoveProposal && p.Sender.Index == uint32(r.ownLeaf()) {
+			return false
+		}
+		if p.Proposal.Type == wire.RemoveProposal && p.Proposal.Remove == uint32(r.ownLeaf()) {
+			return false
+		}
+	}
+	return len(pending) > 0
+}
+
+// commitPending puts a commit of what waits in front of the room's intents, unless one is there.
+func (c *Client) commitPending(ctx context.Context, r *Room, wait time.Duration) error {
+	for _, i := range c.intents {
+		if i.Kind == CommitRoom && i.Room == r.URI.String() && !i.over() {
+			return nil
+		}
+	}
+	i := &Intent{Kind: CommitRoom, Room: r.URI.String(), Next: c.cfg.Now().Add(wait)}
+	if _, err := c.intend(ctx, i); err != nil {
+		return err
+	}
+	c.first(i)
+	return nil
+}
+
+// first moves an intent in front of those of its room that were not sent yet. The order is that of this process only: after a
+// restart the commit is found again because the proposals still wait.
+func (c *Client) first(moved *Intent) {
+	out := make([]*Intent, 0, len(c.intents))
+	placed := false
+	for _, i := range c.intents {
+		if i == moved {
+			continue
+		}
+		if !placed && i.Room == moved.Room && i.Fate == Waiting && i.Body == nil {
+			out, placed = append(out, moved), true
+		}
+		out = append(out, i)
+	}
+	if !placed {
+		out = append(out, moved)
+	}
+	c.intents = out
+}
+
+// Send asks for a message to be sent. It is stored when Send returns, and sent by Flush.
+func (c *Client) Send(ctx context.Context, room uri.Room, encoded []byte, messageID []byte) (intent uint64, err error) {
+	r, ok := c.rooms[room]
+	if !ok || r.group == nil {
+		return 0, ErrNoRoom
+	}
+	return c.intend(ctx, &Intent{Kind: SendMessage, Room: room.String(), Content: encoded, MessageID: messageID})
+}

@@ -1,0 +1,276 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"parley/credential"
+	"parley/mimi"
+	"parley/mls"
+	"parley/mls/suite"
+	"parley/mls/wire"
+	"parley/syntax"
+	"parley/uri"
+)
+
+// Join asks for this device to enter a room of which the user is a participant already, by external commit
+// (draft-ietf-mimi-protocol-06 §3.6).
+func (c *Client) Join(ctx context.Context, room uri.Room) (intent uint64, err error) {
+	if r, ok := c.rooms[room]; ok && r.group != nil {
+		return 0, ErrHaveRoom
+	}
+	return c.intend(ctx, &Intent{Kind: JoinRoom, Room: room.String()})
+}
+
+// workJoin fetches the room's GroupInfo, makes the external commit and sends it. The group becomes usable when the commit comes
+// back through the inbox.
+func (c *Client) workJoin(ctx context.Context, i *Intent, room uri.Room) error {
+	r := c.rooms[room]
+	if i.Body == nil {
+		if r != nil && r.group != nil && !r.joining {
+			i.Fate = Done // a Welcome was faster
+			return c.saveIntent(ctx, i, nil)
+		}
+		var err error
+		if r, err = c.buildJoin(ctx, i, room); err != nil || r == nil {
+			return err
+		}
+	}
+	return c.updateJoin(ctx, r, i)
+}
+
+// buildJoin returns nil without an error when the intent has to wait or was refused.
+func (c *Client) buildJoin(ctx context.Context, i *Intent, room uri.Room) (*Room, error) {
+	state, err := c.fetchGroupInfo(ctx, room)
+	if err != nil {
+		return nil, c.unanswered(ctx, i, err)
+	}
+	group, result, err := c.externalCommit(room, state)
+	if err != nil {
+		i.refused("cannot join: " + err.Error())
+		return nil, c.saveIntent(ctx, i, nil)
+	}
+	r := c.rooms[room]
+	if r == nil {
+		r = &Room{URI: room}
+	}
+	r.group, r.joining = group, true
+	if err := c.freeze(i, commitRequest(result), result.Message); err != nil {
+		return nil, err
+	}
+	var d mls.Delta
+	r.mlsDelta(&d, group.Save())
+	if err := r.header(&d); err != nil {
+		return nil, err
+	}
+	if err := c.saveIntent(ctx, i, d); err != nil {
+		return nil, err
+	}
+	c.rooms[room] = r
+	return r, nil
+}
+
+var (
+	errNotAuthorized = errors.New("the room's hub does not let this user in, or there is no such room")
+	errHub           = errors.New("the answer is not from the room's hub")
+	errPending       = errors.New("the hub's list of waiting changes is damaged")
+)
+
+// fetchGroupInfo asks the hub for the room's state, sealed to a key made for this request.
+func (c *Client) fetchGroupInfo(ctx context.Context, room uri.Room) (*mimi.GroupInfoRatchetTree, error) {
+	s, err := suite.Lookup(c.self.Suite)
+	if err != nil {
+		return nil, err
+	}
+	private, public, err := s.GenerateKeyPair()
+	if err != nil {
+		return nil, err
+	}
+	defer suite.Wipe(private)
+	request := &mimi.GroupInfoRequest{Protocol: mimi.MLS10, Suite: c.self.Suite, Credential: c.self.Credential, PublicKey: public}
+	if request.SignatureKey, err = s.SignaturePublicKey(c.self.Signer.Public()); err != nil {
+		return nil, err
+	}
+	if err := request.Sign(s, c.self.Signer); err != nil {
+		return nil, err
+	}
+	answer, err := c.cfg.Provider.GroupInfo(ctx, room, request)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status != mimi.GroupInfoSuccess {
+		return nil, errNotAuthorized
+	}
+	if err := answer.Verify(s); err != nil {
+		return nil, errHub
+	}
+	state, err := mimi.DecryptGroupInfo(s, private, room.String(), answer.Encrypted)
+	if err != nil {
+		return nil, errHub
+	}
+	return state, checkHub(room, answer, state)
+}
+
+// checkHub holds the answer's signer against the group's external senders and the room's domain (P-GI-11).
+func checkHub(room uri.Room, answer *mimi.GroupInfoResponse, state *mimi.GroupInfoRatchetTree) error {
+	provider, err := credential.ParseSender(answer.HubSender.Credential)
+	if err != nil || provider != room.Provider() {
+		return errHub
+	}
+	data, ok := state.GroupInfo.Context.Extensions.Find(wire.ExternalSendersExtension)
+	if !ok {
+		return errHub
+	}
+	var senders wire.ExternalSenders
+	if err := syntax.Unmarshal(data, &senders); err != nil {
+		return errHub
+	}
+	want, err := syntax.Marshal(&answer.HubSender)
+	if err != nil {
+		return err
+	}
+	for k := range senders.Senders {
+		have, err := syntax.Marshal(&senders.Senders[k])
+		if err == nil && string(have) == string(want) {
+			return nil
+		}
+	}
+	return errHub
+}
+
+// externalCommit makes the commit by which the device enters. Pending SelfRemoves are in it (P-GI-15).
+func (c *Client) externalCommit(room uri.Room, state *mimi.GroupInfoRatchetTree) (*mls.Group, *mls.CommitResult, error) {
+	if err := checkRoom(room, &state.GroupInfo.Context); err != nil {
+		return nil, nil, err
+	}
+	bundle, _, err := c.newBundle()
+	if err != nil {
+		return nil, nil, err
+	}
+	var pending []*wire.Message
+	for k := range state.Pending {
+		pending = append(pending, &state.Pending[k].Proposal)
+	}
+	var aad []byte
+	if dictionary, ok := state.GroupInfo.Context.Extensions.Find(wire.AppDataDictionaryExtension); ok {
+		var entries wire.AppDataDictionary
+		if err := syntax.Unmarshal(dictionary, &entries); err != nil {
+			return nil, nil, errPending
+		}
+		if _, safe := entries.Find(wire.SafeAADComponent); safe {
+			if aad, err = syntax.Marshal(&wire.SafeAAD{}); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return mls.ExternalJoin(c.cfg.MLS, mls.ExternalJoinParams{
+		GroupInfo: &state.GroupInfo, Tree: &state.Tree.Tree, Bundle: bundle, Signer: c.self.Signer, Pending: pending, AAD: aad,
+	}, c.cfg.Now())
+}
+
+// checkRoom holds the group's state against the room for which it was given.
+func checkRoom(room uri.Room, context *wire.GroupContext) error {
+	data, ok := context.Extensions.Find(wire.AppDataDictionaryExtension)
+	if !ok {
+		return fmt.Errorf("client: the group has no room state")
+	}
+	var entries wire.AppDataDictionary
+	if err := syntax.Unmarshal(data, &entries); err != nil {
+		return err
+	}
+	var meta mimi.RoomMetadata
+	text, ok := entries.Find(mimi.RoomMetadataComponent)
+	if !ok {
+		return errors.New("client: the group has no room metadata")
+	}
+	if err := syntax.Unmarshal(text, &meta); err != nil {
+		return err
+	}
+	if !uri.Equal(meta.Room, room.String()) {
+		return errors.New("client: the group is that of another room")
+	}
+	return nil
+}
+
+// updateJoin sends the external commit. After a wrong epoch everything is made anew: the GroupInfo is old.
+func (c *Client) updateJoin(ctx context.Context, r *Room, i *Intent) error {
+	var request mimi.UpdateRequest
+	if err := syntax.Unmarshal(i.Body, &request); err != nil {
+		return err
+	}
+	answer, err := c.cfg.Provider.Update(ctx, r.URI, &request)
+	if err != nil {
+		return c.unanswered(ctx, i, err)
+	}
+	if answer.Code == mimi.UpdateSuccess {
+		i.Fate, i.Reason, i.Body = Accepted, "", nil
+		return c.saveIntent(ctx, i, nil)
+	}
+	var d mls.Delta
+	r.mlsDelta(&d, r.group.Forget())
+	r.group, r.joining = nil, false
+	if answer.Code == mimi.UpdateWrongEpoch {
+		i.again("somebody else changed the room first; trying again")
+		i.later(c.cfg.Now(), 0)
+	} else {
+		i.refused(refusal(answer))
+	}
+	if err := r.header(&d); err != nil {
+		return err
+	}
+	return c.saveIntent(ctx, i, d)
+}
+
+// dropJoin gives up an external commit that another commit has overtaken; the intent's own answer will be a wrong epoch.
+func (s *step) dropJoin() {}
+
+// welcome lets the device into a room to which somebody added it.
+func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
+	c := s.client
+	ref, bundle, err := c.bundleFor(ctx, item.Message.Welcome)
+	if err != nil {
+		return err
+	}
+	if bundle == nil {
+		return nil // for another device, or for a package that is gone
+	}
+	if s.room != nil && s.room.Active() {
+		return nil // in the room already
+	}
+	params := mls.JoinParams{Welcome: item.Message.Welcome, Own: []mls.OwnLeaf{{Bundle: bundle, Signer: c.self.Signer}}}
+	if item.Tree.Representation == wire.FullTree {
+		params.Tree = &item.Tree.Tree
+	}
+	group, _, err := mls.Join(c.cfg.MLS, params, s.now)
+	if err == nil {
+		err = checkRoom(s.event.Room, group.Public().Context())
+	}
+	if err == nil {
+		err = hubSends(s.event.Room, group.Public())
+	}
+	s.used = ref
+	s.delta.Delete(keyPackages + ref)
+	if err != nil {
+		s.gap("an invitation could not be taken: " + readable(err))
+		return nil
+	}
+	if s.room == nil {
+		s.room = &Room{URI: s.event.Room}
+		c.rooms[s.event.Room] = s.room
+	}
+	s.room.group, s.room.joining = group, false
+	s.room.mlsDelta(&s.delta, group.Save())
+	s.add(Entry{Kind: EntryJoined, User: c.self.User.String(), Client: c.self.Client.String(), Own: true})
+	return nil
+}
+
+// hubSends requires the room's hub among the external senders (P-RS-05).
+func hubSends(room uri.Room, g *mls.PublicGroup) error {
+	for _, sender := range g.ExternalSenders() {
+		if provider, err := credential.ParseSender(sender.Credential); err == nil && provider == room.Provider() {
+			return nil
+		}
+	}
+	return errHub
+}

@@ -1,0 +1,394 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"parley/content"
+	"parley/credential"
+	"parley/mimi"
+	"parley/mls"
+	"parley/mls/wire"
+	"parley/syntax"
+	"parley/uri"
+)
+
+// Receive takes what the inbox holds, waiting up to wait for the first event, and returns how many events it worked off. Each
+// event changes keys, timeline and cursor in one write set, so that a crash anywhere repeats it whole or not at all.
+func (c *Client) Receive(ctx context.Context, wait time.Duration) (int, error) {
+	if c.broken != nil {
+		return 0, c.broken
+	}
+	events, err := c.cfg.Provider.Events(ctx, c.cursor, wait)
+	if err != nil {
+		return 0, err
+	}
+	for n, e := range events {
+		if err := c.Handle(ctx, e); err != nil {
+			return n, err
+		}
+	}
+	if len(events) == 0 {
+		return 0, nil
+	}
+	return len(events), c.cfg.Provider.Ack(ctx, c.cursor)
+}
+
+// Cursor is the place up to which the inbox is worked off and stored.
+func (c *Client) Cursor() Cursor { return c.cursor }
+
+// Handle works one event off. Streams call it in the order of cursors; one that was handled before does nothing. An error is that
+// of the store: whatever others sent ends as a timeline entry, at worst as a gap.
+func (c *Client) Handle(ctx context.Context, e Event) error {
+	if c.broken != nil {
+		return c.broken
+	}
+	if e.Cursor <= c.cursor {
+		return nil
+	}
+	step := &step{client: c, event: e, now: time.UnixMilli(int64(e.Timestamp))}
+	var item mimi.FanoutMessage
+	if err := syntax.Unmarshal(e.Body, &item); err != nil {
+		step.gap("not a message")
+	} else if err := step.item(ctx, &item); err != nil {
+		return err
+	}
+	return step.finish(ctx)
+}
+
+// step is the working off of one event.
+type step struct {
+	client *Client
+	event  Event
+	now    time.Time // the hub's acceptance time, at which lifetimes are judged (design decision 7a)
+	delta  mls.Delta
+	room   *Room
+	ended  []*Intent // intents whose echo this was
+	used   string    // reference of the KeyPackage that a Welcome used up
+	err    error     // a failure to encode a record
+}
+
+// finish writes everything that the event changed.
+func (s *step) finish(ctx context.Context) error {
+	c := s.client
+	for _, i := range s.ended {
+		rec, err := i.record()
+		s.keep(err)
+		s.delta = append(s.delta, rec)
+	}
+	if s.room != nil {
+		s.keep(s.room.header(&s.delta))
+	}
+	s.delta.Put(keyCursor, binary.BigEndian.AppendUint64(nil, uint64(s.event.Cursor)))
+	if s.err != nil {
+		c.broken = s.err
+		return s.err
+	}
+	if err := c.commit(ctx, s.delta); err != nil {
+		return err
+	}
+	c.cursor = s.event.Cursor
+	delete(c.stock, s.used)
+	for _, i := range s.ended {
+		if i.Fate == Done {
+			c.drop(i)
+		}
+	}
+	return s.after(ctx)
+}
+
+// after asks for the commit of proposals that now wait. Members take turns by their place in the tree, so that normally one
+// commits and the others find it done.
+func (s *step) after(ctx context.Context) error {
+	r := s.room
+	if r == nil || !r.Active() || !s.client.mustCommitFirst(r) {
+		return nil
+	}
+	return s.client.commitPending(ctx, r, turn*time.Duration(s.client.turnOf(r)))
+}
+
+// turn is the time that a member leaves to each member before it.
+const turn = 400 * time.Millisecond
+
+func (c *Client) turnOf(r *Room) int {
+	n := 0
+	for i := range r.group.Public().All() {
+		if i >= r.ownLeaf() {
+			break
+		}
+		n++
+	}
+	return min(n, 50)
+}
+
+func (s *step) keep(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// add puts an entry into the room's timeline.
+func (s *step) add(e Entry) {
+	if s.room == nil {
+		return
+	}
+	e.Time = s.event.Timestamp
+	if e.Epoch == 0 {
+		e.Epoch = s.room.Epoch()
+	}
+	s.keep(s.room.add(&s.delta, e))
+}
+
+func (s *step) gap(reason string) {
+	if s.room == nil {
+		s.room = s.client.rooms[s.event.Room]
+	}
+	s.add(Entry{Kind: EntryGap, Reason: reason})
+}
+
+// item works off one fan-out item.
+func (s *step) item(ctx context.Context, item *mimi.FanoutMessage) error {
+	s.room = s.client.rooms[s.event.Room]
+	if item.Message.Welcome != nil {
+		return s.welcome(ctx, item)
+	}
+	if s.room == nil || s.room.group == nil {
+		return nil // the device is out of the room, or has not joined yet
+	}
+	switch {
+	case item.Message.Private != nil && item.Message.Private.Type == wire.ApplicationContent:
+		s.application(&item.Message)
+	case item.Message.ContentType() == wire.ProposalContent:
+		s.proposals(append([]wire.Message{item.Message}, item.MoreProposals...))
+	case item.Message.ContentType() == wire.CommitContent:
+		s.commit(&item.Message)
+		s.proposals(item.ExternalProposals)
+	default:
+		s.gap("not a message that a room has")
+	}
+	return nil
+}
+
+// echoOf finds the intent whose request came back.
+func (s *step) echoOf(m *wire.Message) *Intent {
+	sum, err := sumOf(m)
+	if err != nil {
+		return nil
+	}
+	for _, i := range s.client.intents {
+		if i.Fate != Failed && i.Sum != nil && bytes.Equal(i.Sum, sum) {
+			return i
+		}
+	}
+	return nil
+}
+
+// echoed ends an intent: its request stands in the room's order.
+func (s *step) echoed(i *Intent) {
+	i.Fate, i.Reason = Done, ""
+	s.ended = append(s.ended, i)
+}
+
+// application opens a message, or recognises an own one.
+func (s *step) application(m *wire.Message) {
+	if own := s.echoOf(m); own != nil {
+		s.ownMessage(m, own)
+		return
+	}
+	if s.room.joining {
+		return // sent before this device is a member
+	}
+	received, changes, err := s.room.group.Open(m.Private)
+	if err != nil {
+		s.gap(readable(err))
+		return
+	}
+	s.room.mlsDelta(&s.delta, changes)
+	id, err := credential.Parse(received.Leaf.Credential)
+	if err != nil {
+		s.gap("the sender's credential cannot be read")
+		return
+	}
+	e := Entry{Kind: EntryMessage, Epoch: received.Epoch, User: userText(id.User), Client: id.Client.String()}
+	s.content(&e, received.Data, id.User)
+	s.add(e)
+}
+
+// ownMessage puts an own message into its place of the room's order. Its key was used up by sending it.
+func (s *step) ownMessage(m *wire.Message, i *Intent) {
+	self := s.client.self
+	e := Entry{Kind: EntryMessage, Epoch: m.Private.Epoch, User: self.User.String(), Client: self.Client.String(), Own: true}
+	s.content(&e, wrap(s.room.group.Public(), i.Content), self.User)
+	s.add(e)
+	s.echoed(i)
+}
+
+// content reads application data and checks whose and of which room it says to be (P-FR-17).
+func (s *step) content(e *Entry, data []byte, sender uri.User) {
+	encoded, known, err := unwrap(s.room.group.Public(), data)
+	if err != nil || !known {
+		e.Kind, e.Reason = EntryGap, "a message of a kind that this client does not know"
+		return
+	}
+	message, err := content.Decode(encoded)
+	if err != nil {
+		e.Kind, e.Reason = EntryGap, "the message's content is malformed"
+		return
+	}
+	id := content.ID(sender, s.room.URI, encoded, message.Salt)
+	e.MessageID, e.Content, e.Text = id[:], encoded, content.Text(message)
+	if claim, ok := message.Sender(); ok && !uri.Equal(claim, sender.String()) {
+		e.Unverified = "the message names another sender than the one who encrypted it"
+	}
+	if claim, ok := message.Room(); ok && !uri.Equal(claim, s.room.URI.String()) {
+		e.Unverified = "the message was written for another room"
+	}
+}
+
+// readable says why a message could not be opened, without anything from it.
+func readable(err error) string {
+	var rule *mls.Error
+	if errors.As(err, &rule) {
+		return rule.Rule
+	}
+	return "the message could not be opened"
+}
+
+// proposals takes in a bundle that waits for the next commit.
+func (s *step) proposals(messages []wire.Message) {
+	if s.room.joining {
+		return
+	}
+	for k := range messages {
+		if own := s.echoOf(&messages[k]); own != nil {
+			s.echoed(own)
+		}
+		staged, err := s.room.group.Process(&messages[k], s.now)
+		if err != nil {
+			s.gap(readable(err))
+			continue
+		}
+		for _, p := range staged.Proposals() {
+			if p.Proposal.Type == wire.SelfRemoveProposal {
+				s.add(Entry{Kind: EntryLeaving, User: userText(userOf(p.SenderLeaf))})
+			}
+		}
+		s.apply(staged)
+	}
+}
+
+// apply swaps the staged state in.
+func (s *step) apply(staged *mls.GroupStaged) {
+	changes, err := staged.Apply()
+	if err != nil {
+		s.keep(fmt.Errorf("client: apply: %w", err))
+		return
+	}
+	s.room.mlsDelta(&s.delta, changes)
+}
+
+func userOf(leaf *wire.LeafNode) uri.User {
+	if leaf == nil {
+		return uri.User{}
+	}
+	id, err := credential.Parse(leaf.Credential)
+	if err != nil {
+		return uri.User{}
+	}
+	return id.User
+}
+
+// commit moves the room to its next epoch. What the engine and the room's rules refuse leaves the room as it is: this client then
+// stands alone and says so (P-AR-03).
+func (s *step) commit(m *wire.Message) {
+	r := s.room
+	own := s.echoOf(m)
+	if r.joining && own == nil {
+		s.dropJoin()
+		return
+	}
+	before, err := participants(r.group.Public())
+	s.keep(err)
+	staged, err := r.group.Process(m, s.now)
+	if err != nil {
+		s.gap("a change of the room could not be taken: " + readable(err))
+		return
+	}
+	if err := s.client.checkCommit(staged.Staged); err != nil {
+		staged.Discard()
+		s.gap("a change of the room breaks its rules: " + err.Error())
+		return
+	}
+	_, committer := staged.Committer()
+	s.apply(staged)
+	if own != nil {
+		s.echoed(own)
+	}
+	r.joining = false
+	s.notices(before, staged.Staged, userOf(committer), own != nil)
+	if r.group.Removed() {
+		s.close()
+	}
+}
+
+// notices tells what a commit changed for people.
+func (s *step) notices(before *mimi.ParticipantList, staged *mls.Staged, actor uri.User, own bool) {
+	after, err := participants(staged.Next())
+	if err != nil || before == nil {
+		s.keep(err)
+		return
+	}
+	changed := make(map[string]bool)
+	for _, user := range missing(after, before) {
+		changed[user] = true
+		s.add(Entry{Kind: EntryJoined, User: user, Actor: userText(actor), Own: own})
+	}
+	for _, user := range missing(before, after) {
+		changed[user] = true
+		s.add(Entry{Kind: EntryLeft, User: user, Actor: userText(actor), Own: own})
+	}
+	for _, leaf := range append(staged.Added(), staged.Removed()...) {
+		node := leaf.After
+		if node == nil {
+			node = leaf.Before
+		}
+		id, err := credential.Parse(node.Credential)
+		if err == nil && !changed[id.User.String()] {
+			s.add(Entry{Kind: EntryDevice, User: id.User.String(), Client: id.Client.String(), Actor: userText(actor), Own: own})
+		}
+	}
+}
+
+// missing lists the users of a that b lacks.
+func missing(a, b *mimi.ParticipantList) []string {
+	var out []string
+	for _, p := range a.Participants {
+		if _, there := b.Find(p.User); !there {
+			out = append(out, p.User)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// close forgets the keys of a room that the device is out of. The timeline stays.
+func (s *step) close() {
+	s.room.mlsDelta(&s.delta, s.room.group.Forget())
+	s.room.group = nil
+	for _, i := range s.client.intents {
+		if i.Room != s.room.URI.String() || i.over() {
+			continue
+		}
+		if i.Kind == LeaveRoom {
+			i.Fate = Done
+		} else {
+			i.refused("no longer in the room")
+		}
+		s.ended = append(s.ended, i)
+	}
+}

@@ -1,0 +1,251 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+
+	"parley/credential"
+	"parley/mimi"
+	"parley/mls"
+	"parley/mls/wire"
+	"parley/policy"
+	"parley/room"
+	"parley/syntax"
+	"parley/uri"
+)
+
+// CreateRoom takes a new room of a local user (P-AR-02). Its group has the creator's client as only member and the state of the
+// template, with the hub as external sender.
+//
+// One transaction. Creating the same group again after a lost answer succeeds; another group under the name is refused.
+func (h *Hub) CreateRoom(ctx context.Context, creator uri.User, at uri.Room, info *wire.GroupInfo, tree *wire.RatchetTree) (acceptedAt uint64, err error) {
+	if at.Provider() != h.cfg.Self || creator.Provider() != h.cfg.Self {
+		return 0, mimi.Errorf(mimi.Forbidden, "a room is created at its own provider")
+	}
+	group, err := mls.NewPublicGroup(h.cfg.MLS, info, tree, h.cfg.Now())
+	if err != nil {
+		return 0, &mimi.Error{Code: mimi.BadRequest, Detail: "the group is not valid: " + describe(err), Err: err}
+	}
+	state, err := h.checkNew(creator, at, group, info)
+	if err != nil {
+		return 0, mimi.Errorf(mimi.Forbidden, "%v", err)
+	}
+	people, err := newPeople(state, group)
+	if err != nil {
+		return 0, mimi.Errorf(mimi.Forbidden, "%v", err)
+	}
+	records := under(keyGroup, group.Save())
+	octets, err := syntax.Marshal(info)
+	if err != nil {
+		return 0, mimi.Errorf(mimi.BadRequest, "the GroupInfo cannot be encoded")
+	}
+	records.Put(keyInfo, octets)
+	d, err := difference(nil, people)
+	if err != nil {
+		return 0, &mimi.Error{Code: mimi.Internal, Err: err}
+	}
+	records = append(records, d...)
+	err = h.cfg.Store.Update(ctx, func(tx Tx) error {
+		head, exists, err := tx.Head(at)
+		if err != nil {
+			return err
+		}
+		if exists {
+			acceptedAt = head.Timestamp
+			if bytes.Equal(head.GroupID, group.GroupID()) && head.Epoch == 0 {
+				return nil
+			}
+			return mimi.Errorf(mimi.Forbidden, "a room of that name exists")
+		}
+		head = Head{Version: 1, GroupID: group.GroupID(), Destinations: destinations(people, false)}
+		head.EpochAt = tick(&head, h.cfg.Now())
+		acceptedAt = head.Timestamp
+		if err := tx.PutRecords(at, records); err != nil {
+			return err
+		}
+		return tx.SaveHead(at, 0, head)
+	})
+	return acceptedAt, storeError(err)
+}
+
+var (
+	errEpochZero = errors.New("a new room starts at epoch 0 with one member")
+	errOther     = errors.New("the group is that of another room")
+	errCreator   = errors.New("a new room has its creator as only participant, as owner")
+	errEnvelope  = errors.New("the room's policy is not one that this hub offers")
+	errSender    = errors.New("the hub must be the group's external sender")
+	errInfo      = errors.New("the GroupInfo is not complete")
+)
+
+func (h *Hub) checkNew(creator uri.User, at uri.Room, g *mls.PublicGroup, info *wire.GroupInfo) (*room.State, error) {
+	if g.Epoch() != 0 || g.Members() != 1 {
+		return nil, errEpochZero
+	}
+	if err := g.CheckGroupInfo(info, 0); err != nil {
+		return nil, errInfo
+	}
+	state, err := room.Read(g)
+	if err != nil {
+		return nil, err
+	}
+	if state.Room != at {
+		return nil, errOther
+	}
+	user, err := room.UserOf(g.Leaf(0))
+	list := state.Participants.Participants
+	if err != nil || user != creator || len(list) != 1 || state.Role(creator) != policy.RoleOwner {
+		return nil, errCreator
+	}
+	if senders := g.ExternalSenders(); len(senders) != 1 || !bytes.Equal(senders[0].SignatureKey, h.cfg.Sender.SignatureKey) {
+		return nil, errSender
+	}
+	return state, h.checkEnvelope(at, state.Metadata.Name, creator, g)
+}
+
+// checkEnvelope compares the new group's extensions with the template's; only the room's name is free in this release.
+func (h *Hub) checkEnvelope(at uri.Room, name string, creator uri.User, g *mls.PublicGroup) error {
+	want, err := room.Template(at, name, creator, h.cfg.Sender)
+	if err != nil {
+		return err
+	}
+	have := g.Context().Extensions
+	if len(have) != len(want) {
+		return errEnvelope
+	}
+	for _, x := range want {
+		if data, ok := have.Find(x.Type); !ok || !bytes.Equal(data, x.Data) {
+			return errEnvelope
+		}
+	}
+	return nil
+}
+
+// GroupInfo gives a participant's new device what it needs to join (§5.6), sealed to its key. Whether a room exists is told to
+// participants only (P-GI-08).
+//
+// One snapshot, no write. The error is an *mimi.Error.
+func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
+	if err := h.allowed("groupInfo", caller, at); err != nil {
+		return nil, err
+	}
+	if err := r.Verify(); err != nil {
+		return nil, mimi.Errorf(mimi.BadRequest, "the request's signature does not verify")
+	}
+	refused := &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: at.String(), Status: mimi.GroupInfoNotAuthorized}
+	id, err := credential.Parse(r.Credential)
+	if err != nil || id.Provider() != caller || h.validate(r.Credential, r.SignatureKey) != nil {
+		return refused, nil // P-GI-03, P-GI-04
+	}
+	s, err := h.load(ctx, at)
+	if errors.Is(err, errNoRoom) {
+		return refused, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := s.people[id.User.String()]
+	if p == nil || p.Gone || p.Role == policy.BannedRole || r.Suite != s.group.Suite().ID() {
+		return refused, nil
+	}
+	answer, err := h.sealGroupInfo(ctx, at, s, r)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return answer, nil
+}
+
+func (h *Hub) sealGroupInfo(ctx context.Context, at uri.Room, s *snapshot, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
+	var info *wire.GroupInfo
+	err := h.cfg.Store.View(ctx, func(tx Tx) error {
+		var err error
+		info, err = readInfo(tx, at)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if info.Context.Epoch != s.group.Epoch() {
+		return nil, &mimi.Error{Code: mimi.Unavailable, Err: ErrConflict} // a commit came between the two reads
+	}
+	content := &mimi.GroupInfoRatchetTree{
+		GroupInfo: *info,
+		Tree:      wire.RatchetTreeOption{Representation: wire.FullTree, Tree: s.group.Tree()},
+	}
+	for _, p := range s.group.Pending() {
+		content.Pending = append(content.Pending, mimi.PendingProposal{
+			Proposal: *p.Message, AcceptedAt: s.times[hex.EncodeToString(p.Ref)]})
+	}
+	return mimi.SealGroupInfoResponse(r, at.String(), h.cfg.Sender, h.cfg.Signer, content)
+}
+
+// KeyMaterial claims KeyPackages for a user who is to be added to a room of this hub (§5.2): the request goes on to the target's
+// provider as it came, and the references that come back are kept, so that the Welcome finds its way (P-KM-24).
+//
+// A snapshot, the call to the peer, one write. A crash before the write costs the packages: the requester's repetition gets the same
+// answer from the target, and the references are kept then.
+func (h *Hub) KeyMaterial(ctx context.Context, caller uri.Provider, target uri.User, r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error) {
+	at, err := uri.ParseRoom(r.Room)
+	if err != nil || at.Provider() != h.cfg.Self {
+		return nil, mimi.Errorf(mimi.BadRequest, "the request is for no room of this hub")
+	}
+	requester, err := uri.ParseUser(r.RequestingUser)
+	if err != nil || requester.Provider() != caller {
+		return nil, mimi.Errorf(mimi.Forbidden, "the requesting user is not one of the caller")
+	}
+	if err := h.allowed("keyMaterial", caller, at); err != nil {
+		return nil, err
+	}
+	if err := h.mayAdd(ctx, at, requester); err != nil {
+		return nil, err
+	}
+	answer, err := h.cfg.Claim(ctx, target, r)
+	if err != nil {
+		return nil, err
+	}
+	records, err := claimRecords(target, answer)
+	if err != nil || len(records) == 0 {
+		return answer, err
+	}
+	err = h.cfg.Store.Update(ctx, func(tx Tx) error { return tx.PutRecords(at, records) })
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return answer, nil
+}
+
+// mayAdd requires a participant who may add others; a stranger learns nothing about the room.
+func (h *Hub) mayAdd(ctx context.Context, at uri.Room, requester uri.User) error {
+	s, err := h.load(ctx, at)
+	if err != nil {
+		return err
+	}
+	p := s.people[requester.String()]
+	if p == nil || p.Gone {
+		return errNoRoom
+	}
+	state, err := room.Read(s.group)
+	if err != nil {
+		return &mimi.Error{Code: mimi.Internal, Err: err}
+	}
+	if err := state.Roles.Decide(policy.Actor{Role: p.Role}, policy.Use(policy.CanAddParticipant)); err != nil {
+		return mimi.Errorf(mimi.Forbidden, "%v", err)
+	}
+	return nil
+}
+
+func claimRecords(target uri.User, answer *mimi.KeyMaterialResponse) (mls.Delta, error) {
+	var d mls.Delta
+	for _, c := range answer.Clients {
+		if c.Status != mimi.ClientSuccess || c.KeyPackage == nil {
+			continue
+		}
+		ref, err := packageRef(c.KeyPackage)
+		if err != nil {
+			return nil, &mimi.Error{Code: mimi.Unavailable, Detail: "the target's provider sent an unusable KeyPackage", Err: err}
+		}
+		d.Put(keyClaim+hex.EncodeToString(ref), []byte(target.Domain()))
+	}
+	return d, nil
+}
