@@ -161,20 +161,17 @@ func (c *Client) redirect(next *http.Request, via []*http.Request) error {
 
 // KeyMaterial implements mimi.Service.
 func (c *Client) KeyMaterial(ctx context.Context, target uri.User, r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error) {
-	answer := new(mimi.KeyMaterialResponse)
-	return answer, c.call(ctx, mimi.KeyMaterial, target.String(), r, answer)
+	return ask[mimi.KeyMaterialResponse](ctx, c, mimi.KeyMaterial, target.String(), r)
 }
 
 // Update implements mimi.Service.
 func (c *Client) Update(ctx context.Context, room uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
-	answer := new(mimi.UpdateRoomResponse)
-	return answer, c.call(ctx, mimi.Update, room.String(), r, answer)
+	return ask[mimi.UpdateRoomResponse](ctx, c, mimi.Update, room.String(), r)
 }
 
 // SubmitMessage implements mimi.Service.
 func (c *Client) SubmitMessage(ctx context.Context, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	answer := new(mimi.SubmitMessageResponse)
-	return answer, c.call(ctx, mimi.SubmitMessage, room.String(), r, answer)
+	return ask[mimi.SubmitMessageResponse](ctx, c, mimi.SubmitMessage, room.String(), r)
 }
 
 // Notify implements mimi.Service.
@@ -184,8 +181,18 @@ func (c *Client) Notify(ctx context.Context, room uri.Room, r *mimi.NotifyBody) 
 
 // GroupInfo implements mimi.Service.
 func (c *Client) GroupInfo(ctx context.Context, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
-	answer := new(mimi.GroupInfoResponse)
-	return answer, c.call(ctx, mimi.GroupInfo, room.String(), r, answer)
+	return ask[mimi.GroupInfoResponse](ctx, c, mimi.GroupInfo, room.String(), r)
+}
+
+func ask[T any, P interface {
+	*T
+	syntax.Value
+}](ctx context.Context, c *Client, e mimi.Endpoint, value string, request syntax.Value) (P, error) {
+	answer := P(new(T))
+	if err := c.call(ctx, e, value, request, answer); err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
 // call sends one request. When the endpoint is gone it looks at the directory again, and when that names another URL it sends
