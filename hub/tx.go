@@ -51,6 +51,8 @@ type Tx interface {
 	Answer(request [32]byte) (answer []byte, ok bool, err error)
 	// SaveAnswer keeps an answer until expires.
 	SaveAnswer(request [32]byte, answer []byte, expires time.Time) error
+	// Expire deletes answers that ended before now, and returns how many.
+	Expire(now time.Time) (int, error)
 }
 
 // Store runs transactions. Update is durable when it returns nil; its function may run twice and acts through Tx only. View reads

@@ -26,7 +26,7 @@ type Tx interface {
 	Acked(client uri.Client) (Cursor, error)
 	// Ack deletes the entries up to the cursor; a smaller cursor than before changes nothing. Bodies that nobody needs any more go too.
 	Ack(client uri.Client, cursor Cursor) error
-	// Expire deletes entries that came before, and returns how many.
+	// Expire deletes entries whose timestamp is before the time, and returns how many.
 	Expire(before time.Time) (int, error)
 	// Depth is the number of entries that wait.
 	Depth(client uri.Client) (int, error)

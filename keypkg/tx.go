@@ -34,7 +34,7 @@ type Tx interface {
 	Answer(request [32]byte) (answer []byte, ok bool, err error)
 	// SaveAnswer keeps an answer until expires.
 	SaveAnswer(request [32]byte, answer []byte, expires time.Time) error
-	// Expire deletes packages and answers that ended before now, and returns how many packages that were.
+	// Expire deletes packages and the answers of SaveAnswer that ended before now, and returns how many packages that were.
 	Expire(now time.Time) (int, error)
 }
 

@@ -14,8 +14,9 @@ type Lane struct {
 	Room        uri.Room
 	First, Last uint64 // log sequences of the frozen batch, both included
 	Tries       int    // how often the batch was sent
+	Refusals    int    // how often the batch, as it is now, was refused for good
 	Next        time.Time
-	Since       time.Time // when the batch was frozen
+	Since       time.Time // when the batch was frozen; for the first one of an idle lane the item's timestamp
 	Parked      bool      // a handshake was refused for good: nothing goes out until an operator acts
 }
 
@@ -37,18 +38,20 @@ type Backlog struct {
 
 // Tx is one transaction of the outbox's part of a store.
 type Tx interface {
-	// Due lists lanes with a batch that are not parked and whose Next is not after now, by ascending Next, at most limit.
-	Due(now time.Time, limit int) ([]Lane, error)
-	// NextDue returns the earliest Next of the lanes that are not parked; zero when there is none.
-	NextDue() (time.Time, error)
+	// Due lists lanes with a batch that are not parked and whose Next is not after now, by ascending Next, destination and room, at
+	// most limit; lanes of the destinations in busy (ascending) are left out.
+	Due(now time.Time, busy []string, limit int) ([]Lane, error)
+	// NextDue returns the earliest Next after now of the lanes that are not parked; zero when there is none.
+	NextDue(now time.Time) (time.Time, error)
 	// Batch returns the items of the lane's frozen batch in order.
 	Batch(lane Lane) ([]Item, error)
-	// Save writes a lane's Tries, Next, Parked and a Last that became smaller.
+	// Save writes a lane's Tries, Refusals, Next, Parked and a Last that became smaller: what is behind it waits again.
 	Save(lane Lane) error
 	// Advance deletes the frozen batch and freezes the next one: what waits, up to maxBytes of bodies and maxItems but at least one
-	// item. The new batch has no tries and is due at now. A lane without more becomes idle.
+	// item. The new batch has no tries and no refusals, is due at now and has now as Since. A lane without more becomes idle.
 	Advance(lane Lane, now time.Time, maxBytes, maxItems int) error
-	// Drop moves one refused item out of the batch into the list of parked items that operators see.
+	// Drop moves the item out of the lane into the list of parked items that operators see. When it was the whole batch, Advance
+	// follows in the same transaction.
 	Drop(lane Lane, sequence uint64, reason string, now time.Time) error
 	// Backlogs summarises by destination.
 	Backlogs() ([]Backlog, error)
