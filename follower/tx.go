@@ -2,6 +2,7 @@ package follower
 
 import (
 	"context"
+	"time"
 
 	"parley/uri"
 )
@@ -25,6 +26,8 @@ type Tx interface {
 	SetMember(room uri.Room, client uri.Client, member bool) error
 	// ClientOf names the client whose KeyPackage was handed out under this reference.
 	ClientOf(ref []byte) (client uri.Client, ok bool, err error)
+	// Expire forgets hashes of items whose timestamp is before the time, and returns how many.
+	Expire(before time.Time) (int, error)
 }
 
 // Store runs transactions, see hub.Store.

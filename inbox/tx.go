@@ -24,7 +24,8 @@ type Tx interface {
 	Read(client uri.Client, after Cursor, limit, maxBytes int) ([]Entry, error)
 	// Acked is the cursor up to which the client has stored everything.
 	Acked(client uri.Client) (Cursor, error)
-	// Ack deletes the entries up to the cursor; a smaller cursor than before changes nothing. Bodies that nobody needs any more go too.
+	// Ack deletes the entries up to the cursor; a smaller cursor than before changes nothing, one beyond the newest entry counts as
+	// that. Bodies that nobody needs any more go too. Cursors are never used again, also when the inbox is empty.
 	Ack(client uri.Client, cursor Cursor) error
 	// Expire deletes entries whose timestamp is before the time, and returns how many.
 	Expire(before time.Time) (int, error)

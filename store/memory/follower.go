@@ -35,11 +35,12 @@ type pointer struct {
 type followerTx struct{ *tx }
 
 func (t *followerTx) Seen(room uri.Room, sum [32]byte) (bool, error) {
-	return t.seen[seenKey{room, sum}], nil
+	_, ok := t.seen[seenKey{room, sum}]
+	return ok, nil
 }
 
 func (t *followerTx) Deliver(item follower.Item, sum [32]byte, inboxes []uri.Client) error {
-	if err := put(t.tx, t.seen, seenKey{item.Room, sum}, true); err != nil || len(inboxes) == 0 {
+	if err := put(t.tx, t.seen, seenKey{item.Room, sum}, item.Timestamp); err != nil || len(inboxes) == 0 {
 		return err
 	}
 	last := t.lastBody
@@ -82,6 +83,20 @@ func (t *followerTx) ClientOf(ref []byte) (uri.Client, bool, error) {
 		return uri.Client{}, false, nil
 	}
 	return p.client, true, nil
+}
+
+func (t *followerTx) Expire(before time.Time) (int, error) {
+	n := 0
+	for key, at := range t.seen {
+		if !time.UnixMilli(int64(at)).Before(before) {
+			continue
+		}
+		if err := drop(t.tx, t.seen, key); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 type inboxTx struct{ *tx }

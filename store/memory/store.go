@@ -53,7 +53,7 @@ func New() *Store {
 		answers:  make(map[answerKey]answer),
 		lanes:    make(map[laneKey]lane),
 		parked:   make(map[laneKey][]Parked),
-		seen:     make(map[seenKey]bool),
+		seen:     make(map[seenKey]uint64),
 		members:  make(map[uri.Room]map[uri.Client]bool),
 		bodies:   make(map[uint64]body),
 		inboxes:  make(map[uri.Client]queue),
@@ -72,7 +72,7 @@ type state struct {
 	lanes  map[laneKey]lane
 	parked map[laneKey][]Parked
 
-	seen     map[seenKey]bool
+	seen     map[seenKey]uint64 // timestamp of the item, ms
 	members  map[uri.Room]map[uri.Client]bool
 	bodies   map[uint64]body
 	lastBody uint64
