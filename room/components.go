@@ -3,7 +3,6 @@ package room
 import (
 	"errors"
 
-	"parley/content"
 	"parley/mimi"
 	"parley/mls"
 	"parley/mls/wire"
@@ -77,9 +76,12 @@ func inUse() []wire.ComponentID {
 	return []wire.ComponentID{mimi.ParticipantListComponent, mimi.RoomMetadataComponent, policy.RolesComponent, policy.BaseRoomComponent}
 }
 
+// mediaType is the type of MIMI content. Rooms name it and look no further into content, which servers never see.
+const mediaType = "application/mimi-content"
+
 // mediaTypes is the content_media_types list of rooms and leaves (X-CMT-01, X-CMT-03).
 func mediaTypes() wire.MediaTypeList {
-	return wire.MediaTypeList{Types: []wire.MediaType{{Type: []byte(content.MediaType)}}}
+	return wire.MediaTypeList{Types: []wire.MediaType{{Type: []byte(mediaType)}}}
 }
 
 // LeafExtensions is what a leaf of this implementation says about components (X-DIC-04, X-NEG-01): those of rooms, SafeAAD with the
