@@ -14,6 +14,7 @@ func followerTests() []test {
 	return []test{
 		{"members of a room, ascending", members},
 		{"an item is seen once per room", seen},
+		{"what was seen is forgotten by its timestamp", seenExpires},
 		{"each inbox has its own order", inboxOrder},
 		{"read keeps to its limits", readLimits},
 		{"acknowledged entries are gone, the cursor never goes back", ack},
@@ -102,6 +103,20 @@ func seen(f *fixture) {
 	f.follower(func(tx follower.Tx) { same("after the ack", get(tx.Seen(f.room("a"), [32]byte{1})), true) })
 }
 
+func seenExpires(f *fixture) {
+	alice := f.client("alice", "1")
+	for n := 1; n <= 4; n++ {
+		f.deliver(n, alice)
+	}
+	f.follower(func(tx follower.Tx) {
+		same("forgotten", get(tx.Expire(at(3))), 2)
+		same("forgotten again", get(tx.Expire(at(3))), 0)
+		same("an old one", get(tx.Seen(f.room("a"), [32]byte{2})), false)
+		same("one of that very time", get(tx.Seen(f.room("a"), [32]byte{3})), true)
+	})
+	f.expectInbox(alice, 1, 2, 3, 4) // the inbox has a retention of its own
+}
+
 func inboxOrder(f *fixture) {
 	alice, bob := f.client("alice", "1"), f.client("bob", "1")
 	f.deliver(5, alice)
@@ -173,7 +188,14 @@ func ack(f *fixture) {
 	f.inbox(func(tx inbox.Tx) { check(tx.Ack(bob, f.lastOf(tx, bob))) })
 	f.expectInbox(bob)
 	f.expectInbox(alice, 3, 4)
-	f.inbox(func(tx inbox.Tx) { check(tx.Ack(f.client("nobody", "1"), 0)) })
+	f.inbox(func(tx inbox.Tx) {
+		check(tx.Ack(f.client("nobody", "1"), 7))
+		check(tx.Ack(alice, all[3].Cursor+1000)) // stands for the newest
+		same("acknowledged", get(tx.Acked(alice)), all[3].Cursor)
+	})
+	f.expectInbox(alice)
+	f.deliver(9, alice)
+	f.expectInbox(alice, 9)
 }
 
 func (f *fixture) lastOf(tx inbox.Tx, client uri.Client) inbox.Cursor {
