@@ -33,16 +33,16 @@ func (n *Network) Listen(address string) net.Listener {
 }
 
 // Dial connects to a listener; it is refused when there is none.
-func (n *Network) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (n *Network) Dial(ctx context.Context, network, target string) (net.Conn, error) {
 	n.mu.Lock()
-	n.dialed = append(n.dialed, address)
-	l := n.listeners[address]
+	n.dialed = append(n.dialed, target)
+	l := n.listeners[target]
 	n.mu.Unlock()
 	refused := &net.OpError{Op: "dial", Net: network, Err: net.ErrClosed}
 	if l == nil {
 		return nil, refused
 	}
-	near, far := net.Pipe()
+	near, far := newConn("client", address(l.address))
 	select {
 	case l.conns <- far:
 		return near, nil
