@@ -112,7 +112,9 @@ func throw(t testing.TB, w *world, s mimitest.Sample) (status int, reason string
 
 // heavier are the bombs that still cost more than four times their size: the elements of a commit are bounded in number, not in
 // memory, because package syntax counts a large element like a small one. The bound here keeps that from getting worse.
-func heavier() map[string]uint64 { return map[string]uint64{"tiny proposals": 18, "tiny references": 12} }
+func heavier() map[string]uint64 {
+	return map[string]uint64{"tiny proposals": 18, "tiny references": 12}
+}
 
 func TestBombs(t *testing.T) {
 	w := newWorld(t, nil)
