@@ -88,26 +88,30 @@ func vector(head, element []byte) []byte {
 	return append(out, bytes.Repeat(element, n)...)
 }
 
-// throw gives a body to the handler without a network between and returns the status and the octets allocated on the way.
-func throw(t testing.TB, w *world, s mimitest.Sample) (status int, reason string, allocated uint64) {
-	t.Helper()
-	server := mimihttp.NewServer(mimihttp.ServerConfig{Tenant: func(string) (*mimihttp.Tenant, bool) {
-		return w.tenant("a.example", &w.service), true
-	}})
-	r := httptest.NewRequest(http.MethodPost, "https://a.example"+mimitest.Path(s.Endpoint, s.Target), bytes.NewReader(s.Body))
-	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{w.authority.For(t, "b.example").Leaf}}
+// hand gives a request to a handler without a network between. All its limits are the one given, 0 means the defaults.
+func (w *world) hand(s mimitest.Sample, body io.Reader, length, limit int64) (status int, reason string) {
+	w.t.Helper()
+	server := mimihttp.NewServer(mimihttp.ServerConfig{
+		Tenant: func(string) (*mimihttp.Tenant, bool) { return w.tenant("a.example", &w.service), true },
+		Limits: mimihttp.BodyLimits{KeyMaterial: limit, Update: limit, SubmitMessage: limit, Notify: limit, GroupInfo: limit},
+	})
+	r := httptest.NewRequest(http.MethodPost, "https://a.example"+mimitest.Path(s.Endpoint, s.Target), body)
+	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{w.peer.Leaf}}
 	r.Header["From"] = []string{"mimi@b.example"}
-	r.ContentLength = int64(len(s.Body))
+	r.ContentLength = length
 	rec := httptest.NewRecorder()
+	server.ServeHTTP(rec, r)
+	return rec.Code, rec.Body.String()
+}
+
+// throw hands a body over and also returns how many octets were allocated on the way.
+func (w *world) throw(s mimitest.Sample) (status int, reason string, allocated uint64) {
+	w.t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	server.ServeHTTP(rec, r)
+	status, reason = w.hand(s, bytes.NewReader(s.Body), int64(len(s.Body)), 0)
 	runtime.ReadMemStats(&after)
-	body, err := io.ReadAll(rec.Result().Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rec.Code, string(body), after.TotalAlloc - before.TotalAlloc
+	return status, reason, after.TotalAlloc - before.TotalAlloc
 }
 
 // heavier are the bombs that still cost more than four times their size: the elements of a commit are bounded in number, not in
@@ -123,7 +127,7 @@ func TestBombs(t *testing.T) {
 		if !known {
 			times = 4
 		}
-		status, reason, allocated := throw(t, w, s)
+		status, reason, allocated := w.throw(s)
 		if status != http.StatusBadRequest || reason == "" {
 			t.Errorf("%s: status %d %q", name, status, reason)
 		}
@@ -144,7 +148,7 @@ func BenchmarkMillionLeaves(b *testing.B) {
 	b.SetBytes(int64(len(s.Body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if status, _, _ := throw(b, w, s); status != http.StatusBadRequest {
+		if status, _, _ := w.throw(s); status != http.StatusBadRequest {
 			b.Fatal(status)
 		}
 	}

@@ -215,6 +215,9 @@ func directoryRedirects(t *testing.T) {
 			t.Errorf("requested %v", got)
 		}
 	}
+	if dialed := strings.Join(g.net.Dialed(), " "); strings.Contains(dialed, "a.example:80") {
+		t.Errorf("plain HTTP was tried: %s", dialed)
+	}
 	g.set(func(g *rig) { g.redirect = "/moved" })
 	if err := send(t, g.client(nil)); err != nil {
 		t.Errorf("a redirect within the origin: %v", err)

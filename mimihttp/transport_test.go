@@ -164,10 +164,17 @@ func TestTransportRows(t *testing.T) {
 		if resp.TLS.Version != tls.VersionTLS13 || resp.ProtoMajor != 2 {
 			t.Errorf("TLS %x, HTTP/%d", resp.TLS.Version, resp.ProtoMajor)
 		}
-		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
-			_, err := w.try(request{path: "/", tls: &tls.Config{MinVersion: version, MaxVersion: version}})
-			if err == nil {
-				t.Errorf("TLS %x is accepted", version)
+		for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: false, tls.VersionTLS13: true} {
+			conn, err := w.net.Dial(t.Context(), "tcp", "a.example:443")
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := tls.Client(conn, &tls.Config{RootCAs: w.authority.Pool(), ServerName: "a.example", MinVersion: version, MaxVersion: version})
+			if err := client.Handshake(); (err == nil) != want {
+				t.Errorf("TLS %x: %v", version, err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Error(err)
 			}
 		}
 	})
@@ -190,10 +197,13 @@ func TestTransportRows(t *testing.T) {
 		})
 		for _, s := range mimitest.Samples(t) {
 			declared := &endless{}
-			resp, _ := w.do(request{path: mimitest.Path(s.Endpoint, s.Target), body: io.LimitReader(declared, 2*limit), length: 2 * limit})
-			w.refused(resp, http.StatusRequestEntityTooLarge)
+			status, _ := w.hand(s, io.LimitReader(declared, 2*limit), 2*limit, limit)
+			w.refused(&http.Response{StatusCode: status}, http.StatusRequestEntityTooLarge)
+			if declared.read != 0 {
+				t.Errorf("%s: %d octets of a body that was declared too long were read", s.Endpoint, declared.read)
+			}
 			streamed := &endless{}
-			resp, _ = w.do(request{path: mimitest.Path(s.Endpoint, s.Target), body: io.LimitReader(streamed, 1<<30)})
+			resp, _ := w.do(request{path: mimitest.Path(s.Endpoint, s.Target), body: io.LimitReader(streamed, 1<<30)})
 			w.refused(resp, http.StatusRequestEntityTooLarge)
 			if streamed.read > 8<<20 {
 				t.Errorf("%s: %d octets were taken", s.Endpoint, streamed.read)

@@ -26,6 +26,7 @@ type world struct {
 	t         testing.TB
 	net       mimitest.Network
 	authority *mimitest.Authority
+	peer      *tls.Certificate  // of b.example
 	service   mimitest.Recorder // of a.example
 	second    mimitest.Recorder // of a2.example
 	trust     *mimihttp.Trust   // in b.example
@@ -45,6 +46,7 @@ func provider(t testing.TB, domain string) uri.Provider {
 
 func newWorld(t testing.TB, change func(*mimihttp.ServerConfig)) *world {
 	w := &world{t: t, authority: mimitest.NewAuthority(t), log: new(bytes.Buffer)}
+	w.peer = w.authority.For(t, "b.example")
 	w.trust = &mimihttp.Trust{Mode: mimihttp.PrivateCA, Roots: w.authority.Pool()}
 	cfg := mimihttp.ServerConfig{
 		Tenant: func(domain string) (*mimihttp.Tenant, bool) {
@@ -119,8 +121,6 @@ type request struct {
 	path   string
 	header http.Header
 	body   io.Reader
-	length int64
-	tls    *tls.Config
 }
 
 // do sends the request to a.example and returns the answer with its body.
@@ -140,14 +140,10 @@ func (w *world) do(r request) (*http.Response, string) {
 
 func (w *world) try(r request) (*http.Response, error) {
 	w.t.Helper()
-	config := r.tls
-	if config == nil {
-		config = &tls.Config{}
-	}
-	config.RootCAs, config.ServerName = w.authority.Pool(), "a.example"
+	config := &tls.Config{RootCAs: w.authority.Pool(), ServerName: "a.example"}
 	if !r.noCert {
 		if r.cert == nil {
-			r.cert = w.authority.For(w.t, "b.example")
+			r.cert = w.peer
 		}
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return r.cert, nil }
 	}
@@ -161,9 +157,6 @@ func (w *world) try(r request) (*http.Response, error) {
 	req, err := http.NewRequest(r.method, "https://a.example"+r.path, r.body)
 	if err != nil {
 		w.t.Fatal(err)
-	}
-	if r.length != 0 {
-		req.ContentLength = r.length
 	}
 	if r.from == nil {
 		r.from = []string{"mimi@b.example"}
@@ -213,10 +206,9 @@ func (w *world) refused(resp *http.Response, status int) {
 // client is b.example's Client for a.example.
 func (w *world) client(change func(*mimihttp.ClientConfig)) *mimihttp.Client {
 	w.t.Helper()
-	cert := w.authority.For(w.t, "b.example")
 	cfg := mimihttp.ClientConfig{
 		Self: provider(w.t, "b.example"), Peer: provider(w.t, "a.example"), Dial: w.net.Dial,
-		Certificate: func() (*tls.Certificate, error) { return cert, nil }, Trust: *w.trust, Timeout: 10 * time.Second,
+		Certificate: func() (*tls.Certificate, error) { return w.peer, nil }, Trust: *w.trust, Timeout: 10 * time.Second,
 	}
 	if change != nil {
 		change(&cfg)
