@@ -1,0 +1,160 @@
+package mls
+
+import (
+	"crypto"
+	"crypto/rand"
+
+	"parley/mls/internal/schedule"
+	"parley/mls/suite"
+	"parley/mls/wire"
+	"parley/syntax"
+)
+
+// signContent signs a FramedContent for the given wire format (RFC 9420 §6.1). context is used for members' and external joiners'
+// content and left out for others.
+func signContent(s *suite.Suite, signer crypto.Signer, format wire.WireFormat, content wire.FramedContent, context *wire.GroupContext) (*wire.AuthenticatedContent, error) {
+	ac := &wire.AuthenticatedContent{Format: format, Content: content}
+	tbs := contentTBS(ac, context)
+	var err error
+	ac.Auth.Signature, err = signValue(s, signer, "FramedContentTBS", &tbs)
+	return ac, err
+}
+
+func verifyContent(s *suite.Suite, public []byte, ac *wire.AuthenticatedContent, context *wire.GroupContext) error {
+	tbs := contentTBS(ac, context)
+	return verifyValue(s, public, "FramedContentTBS", &tbs, ac.Auth.Signature, RuleSignature)
+}
+
+func contentTBS(ac *wire.AuthenticatedContent, context *wire.GroupContext) wire.FramedContentTBS {
+	return wire.FramedContentTBS{Format: ac.Format, Content: &ac.Content, Context: context}
+}
+
+// contentTBM is what the membership tag covers (RFC 9420 §6.2).
+func contentTBM(ac *wire.AuthenticatedContent, context *wire.GroupContext) *wire.AuthenticatedContentTBM {
+	return &wire.AuthenticatedContentTBM{TBS: contentTBS(ac, context), Auth: ac.Auth}
+}
+
+// publicMessage frames content in the clear; tag is nil for those who are not members.
+func publicMessage(ac *wire.AuthenticatedContent, tag []byte) *wire.Message {
+	return &wire.Message{Version: wire.MLS10, Format: wire.PublicMessageFormat, Public: &wire.PublicMessage{
+		Content: ac.Content, Auth: ac.Auth, MembershipTag: tag,
+	}}
+}
+
+// authenticated returns the content of a PublicMessage as it was signed.
+func authenticated(m *wire.PublicMessage) *wire.AuthenticatedContent {
+	return &wire.AuthenticatedContent{Format: wire.PublicMessageFormat, Content: m.Content, Auth: m.Auth}
+}
+
+// cryptor holds what sealing and opening the private messages of one epoch needs. The steps (ratchet key, associated data,
+// content, sender data) are apart, because other wire formats reuse some of them.
+type cryptor struct {
+	suite    *suite.Suite
+	sender   func(ciphertext []byte) (key, nonce []byte) // sender data key (RFC 9420 §6.3.2)
+	messages *schedule.SecretTree
+}
+
+func ratchetOf(t wire.ContentType) schedule.Ratchet {
+	if t == wire.ApplicationContent {
+		return schedule.Application
+	}
+	return schedule.Handshake
+}
+
+// seal encrypts authenticated content of a member (RFC 9420 §6.3). It uses up one generation of the sender's ratchet.
+func (x *cryptor) seal(ac *wire.AuthenticatedContent, padding int) (*wire.PrivateMessage, error) {
+	content := &ac.Content
+	plain, err := marshal(&wire.PrivateMessageContent{Content: content, Auth: ac.Auth, Padding: padding})
+	if err != nil {
+		return nil, err
+	}
+	m := &wire.PrivateMessage{GroupID: content.GroupID, Epoch: content.Epoch, Type: content.Type, AuthenticatedData: content.AuthenticatedData}
+	generation, key, nonce, err := x.messages.Next(content.Sender.Index, ratchetOf(content.Type))
+	if err != nil {
+		return nil, because(RuleSecret, err)
+	}
+	defer suite.Wipe(key)
+	data := wire.SenderData{Leaf: content.Sender.Index, Generation: generation}
+	if _, err := rand.Read(data.ReuseGuard[:]); err != nil {
+		return nil, because(RuleRandom, err)
+	}
+	guard(nonce, data.ReuseGuard)
+	if m.Ciphertext, err = x.box(key, nonce, plain, contentAAD(m), true); err != nil {
+		return nil, err
+	}
+	hidden, err := marshal(&data)
+	if err != nil {
+		return nil, err
+	}
+	senderKey, senderNonce := x.sender(m.Ciphertext)
+	m.EncryptedSenderData, err = x.box(senderKey, senderNonce, hidden, senderAAD(m), true)
+	return m, err
+}
+
+// open decrypts a private message without using up its key; the use it returns does that.
+func (x *cryptor) open(m *wire.PrivateMessage) (*wire.AuthenticatedContent, *schedule.Use, uint32, error) {
+	key, nonce := x.sender(m.Ciphertext)
+	hidden, err := x.box(key, nonce, m.EncryptedSenderData, senderAAD(m), false)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	var data wire.SenderData
+	if err := syntax.Unmarshal(hidden, &data); err != nil {
+		return nil, nil, 0, because(RuleDecrypt, err)
+	}
+	use, err := x.messages.Peek(data.Leaf, ratchetOf(m.Type), data.Generation)
+	if err != nil {
+		return nil, nil, 0, because(RuleDecrypt, err)
+	}
+	messageNonce := append([]byte(nil), use.Nonce()...)
+	guard(messageNonce, data.ReuseGuard)
+	plain, err := x.box(use.Key(), messageNonce, m.Ciphertext, contentAAD(m), false)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	ac := &wire.AuthenticatedContent{Format: wire.PrivateMessageFormat, Content: wire.FramedContent{
+		GroupID:           m.GroupID,
+		Epoch:             m.Epoch,
+		Sender:            wire.Sender{Type: wire.MemberSender, Index: data.Leaf},
+		AuthenticatedData: m.AuthenticatedData,
+		Type:              m.Type,
+	}}
+	inner := wire.PrivateMessageContent{Content: &ac.Content}
+	if err := syntax.Unmarshal(plain, &inner); err != nil {
+		return nil, nil, 0, because(RuleDecrypt, err)
+	}
+	ac.Auth = inner.Auth
+	return ac, use, data.Generation, nil
+}
+
+// box seals or opens in with the suite's AEAD; the associated data is the encoding of aad.
+func (x *cryptor) box(key, nonce, in []byte, aad syntax.Value, seal bool) ([]byte, error) {
+	aead, err := x.suite.AEAD(key)
+	if err != nil {
+		return nil, because(RuleSecret, err)
+	}
+	bound, err := marshal(aad)
+	if err != nil {
+		return nil, err
+	}
+	if seal {
+		return aead.Seal(nil, nonce, in, bound), nil
+	}
+	out, err := aead.Open(nil, nonce, in, bound)
+	return out, because(RuleDecrypt, err)
+}
+
+func contentAAD(m *wire.PrivateMessage) syntax.Value {
+	return &wire.PrivateContentAAD{GroupID: m.GroupID, Epoch: m.Epoch, Type: m.Type, AuthenticatedData: m.AuthenticatedData}
+}
+
+func senderAAD(m *wire.PrivateMessage) syntax.Value {
+	return &wire.SenderDataAAD{GroupID: m.GroupID, Epoch: m.Epoch, Type: m.Type}
+}
+
+// guard mixes the reuse guard into the nonce (RFC 9420 §6.3.1).
+func guard(nonce []byte, reuse [4]byte) {
+	for i, b := range reuse {
+		nonce[i] ^= b
+	}
+}
