@@ -7,8 +7,7 @@ import (
 
 	"parley/mls"
 	"parley/mls/wire"
-	"parley/policy"
-	"parley/syntax"
+	"parley/room"
 	"parley/uri"
 )
 
@@ -17,19 +16,19 @@ const groupIDSize = 16
 
 // Create makes a room at the own provider with this device as its only member. Unlike the other wishes it needs the provider at
 // once and is not queued: a room that the hub has not taken does not exist.
-func (c *Client) Create(ctx context.Context, room uri.Room, name string) error {
-	if _, ok := c.rooms[room]; ok {
+func (c *Client) Create(ctx context.Context, at uri.Room, name string) error {
+	if _, ok := c.rooms[at]; ok {
 		return ErrHaveRoom
 	}
-	group, info, err := c.newGroup(room, name)
+	group, info, err := c.newGroup(at, name)
 	if err != nil {
 		return fmt.Errorf("client: new group: %w", err)
 	}
 	tree := group.Public().Tree()
-	if err := c.cfg.Provider.CreateRoom(ctx, room, info, &tree); err != nil {
+	if err := c.cfg.Provider.CreateRoom(ctx, at, info, &tree); err != nil {
 		return err
 	}
-	r := &Room{URI: room, group: group}
+	r := &Room{URI: at, group: group}
 	var d mls.Delta
 	if err := r.add(&d, Entry{Kind: EntryJoined, Time: uint64(c.cfg.Now().UnixMilli()), User: c.self.User.String(), Own: true}); err != nil {
 		return err
@@ -41,11 +40,11 @@ func (c *Client) Create(ctx context.Context, room uri.Room, name string) error {
 	if err := c.commit(ctx, d); err != nil {
 		return err
 	}
-	c.rooms[room] = r
+	c.rooms[at] = r
 	return nil
 }
 
-func (c *Client) newGroup(room uri.Room, name string) (*mls.Group, *wire.GroupInfo, error) {
+func (c *Client) newGroup(at uri.Room, name string) (*mls.Group, *wire.GroupInfo, error) {
 	bundle, _, err := c.newBundle()
 	if err != nil {
 		return nil, nil, err
@@ -54,7 +53,7 @@ func (c *Client) newGroup(room uri.Room, name string) (*mls.Group, *wire.GroupIn
 	if _, err := rand.Read(id); err != nil {
 		return nil, nil, err
 	}
-	extensions, err := c.roomExtensions(room, name)
+	extensions, err := room.Template(at, name, c.self.User, c.self.HubSender)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,17 +64,4 @@ func (c *Client) newGroup(room uri.Room, name string) (*mls.Group, *wire.GroupIn
 	}
 	info, err := group.GroupInfo(group.OwnLeaves()[0])
 	return group, info, err
-}
-
-// roomExtensions is the GroupContext of a new room: its state from the fixed template, the hub as external sender (P-RS-05).
-func (c *Client) roomExtensions(room uri.Room, name string) (wire.Extensions, error) {
-	template, err := policy.Template(room, name, c.self.User)
-	if err != nil {
-		return nil, err
-	}
-	senders, err := syntax.Marshal(&wire.ExternalSenders{Senders: []wire.ExternalSender{c.self.HubSender}})
-	if err != nil {
-		return nil, err
-	}
-	return template.With(wire.ExternalSendersExtension, senders), nil
 }

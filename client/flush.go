@@ -9,6 +9,7 @@ import (
 	"parley/mimi"
 	"parley/mls"
 	"parley/mls/wire"
+	"parley/room"
 	"parley/syntax"
 	"parley/uri"
 )
@@ -63,14 +64,14 @@ func earlier(a, b time.Time) time.Time {
 
 // work advances one intent by one request.
 func (c *Client) work(ctx context.Context, i *Intent) error {
-	room, err := i.room()
+	at, err := i.room()
 	if err != nil {
 		i.refused("not a room")
 		return c.saveIntent(ctx, i, nil)
 	}
-	r := c.rooms[room]
+	r := c.rooms[at]
 	if i.Kind == JoinRoom {
-		return c.workJoin(ctx, i, room)
+		return c.workJoin(ctx, i, at)
 	}
 	if r == nil || r.group == nil {
 		i.refused("no longer in the room")
@@ -119,7 +120,7 @@ func (c *Client) buildMessage(ctx context.Context, r *Room, i *Intent) (bool, er
 	if c.mustCommitFirst(r) {
 		return false, c.commitPending(ctx, r, 0)
 	}
-	aad, err := emptyAAD(r.group.Public())
+	aad, err := room.EmptyAAD(r.group.Public().Context())
 	if err != nil {
 		return false, err
 	}
@@ -192,14 +193,6 @@ func (c *Client) unanswered(ctx context.Context, i *Intent, err error) error {
 	return c.saveIntent(ctx, i, nil)
 }
 
-// emptyAAD is authenticated data that says nothing: an empty SafeAAD where the room uses it (X-AAD-02).
-func emptyAAD(g *mls.PublicGroup) ([]byte, error) {
-	if _, ok := g.Component(wire.SafeAADComponent); !ok {
-		return nil, nil
-	}
-	return syntax.Marshal(&wire.SafeAAD{})
-}
-
 // ownLeaf is the device's leaf in the room.
 func (r *Room) ownLeaf() mls.LeafIndex { return r.group.OwnLeaves()[0] }
 
@@ -253,10 +246,10 @@ func (c *Client) first(moved *Intent) {
 }
 
 // Send asks for a message to be sent. It is stored when Send returns, and sent by Flush.
-func (c *Client) Send(ctx context.Context, room uri.Room, encoded []byte, messageID []byte) (intent uint64, err error) {
-	r, ok := c.rooms[room]
+func (c *Client) Send(ctx context.Context, at uri.Room, encoded []byte, messageID []byte) (intent uint64, err error) {
+	r, ok := c.rooms[at]
 	if !ok || r.group == nil {
 		return 0, ErrNoRoom
 	}
-	return c.intend(ctx, &Intent{Kind: SendMessage, Room: room.String(), Content: encoded, MessageID: messageID})
+	return c.intend(ctx, &Intent{Kind: SendMessage, Room: at.String(), Content: encoded, MessageID: messageID})
 }

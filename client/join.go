@@ -10,30 +10,31 @@ import (
 	"parley/mls"
 	"parley/mls/suite"
 	"parley/mls/wire"
+	"parley/room"
 	"parley/syntax"
 	"parley/uri"
 )
 
 // Join asks for this device to enter a room of which the user is a participant already, by external commit
 // (draft-ietf-mimi-protocol-06 §3.6).
-func (c *Client) Join(ctx context.Context, room uri.Room) (intent uint64, err error) {
-	if r, ok := c.rooms[room]; ok && r.group != nil {
+func (c *Client) Join(ctx context.Context, at uri.Room) (intent uint64, err error) {
+	if r, ok := c.rooms[at]; ok && r.group != nil {
 		return 0, ErrHaveRoom
 	}
-	return c.intend(ctx, &Intent{Kind: JoinRoom, Room: room.String()})
+	return c.intend(ctx, &Intent{Kind: JoinRoom, Room: at.String()})
 }
 
 // workJoin fetches the room's GroupInfo, makes the external commit and sends it. The group becomes usable when the commit comes
 // back through the inbox.
-func (c *Client) workJoin(ctx context.Context, i *Intent, room uri.Room) error {
-	r := c.rooms[room]
+func (c *Client) workJoin(ctx context.Context, i *Intent, at uri.Room) error {
+	r := c.rooms[at]
 	if i.Body == nil {
 		if r != nil && r.group != nil && !r.joining {
 			i.Fate = Done // a Welcome was faster
 			return c.saveIntent(ctx, i, nil)
 		}
 		var err error
-		if r, err = c.buildJoin(ctx, i, room); err != nil || r == nil {
+		if r, err = c.buildJoin(ctx, i, at); err != nil || r == nil {
 			return err
 		}
 	}
@@ -41,19 +42,19 @@ func (c *Client) workJoin(ctx context.Context, i *Intent, room uri.Room) error {
 }
 
 // buildJoin returns nil without an error when the intent has to wait or was refused.
-func (c *Client) buildJoin(ctx context.Context, i *Intent, room uri.Room) (*Room, error) {
-	state, err := c.fetchGroupInfo(ctx, room)
+func (c *Client) buildJoin(ctx context.Context, i *Intent, at uri.Room) (*Room, error) {
+	state, err := c.fetchGroupInfo(ctx, at)
 	if err != nil {
 		return nil, c.unanswered(ctx, i, err)
 	}
-	group, result, err := c.externalCommit(room, state)
+	group, result, err := c.externalCommit(at, state)
 	if err != nil {
 		i.refused("cannot join: " + err.Error())
 		return nil, c.saveIntent(ctx, i, nil)
 	}
-	r := c.rooms[room]
+	r := c.rooms[at]
 	if r == nil {
-		r = &Room{URI: room}
+		r = &Room{URI: at}
 	}
 	r.group, r.joining = group, true
 	if err := c.freeze(i, commitRequest(result), result.Message); err != nil {
@@ -67,18 +68,17 @@ func (c *Client) buildJoin(ctx context.Context, i *Intent, room uri.Room) (*Room
 	if err := c.saveIntent(ctx, i, d); err != nil {
 		return nil, err
 	}
-	c.rooms[room] = r
+	c.rooms[at] = r
 	return r, nil
 }
 
 var (
 	errNotAuthorized = errors.New("the room's hub does not let this user in, or there is no such room")
 	errHub           = errors.New("the answer is not from the room's hub")
-	errPending       = errors.New("the hub's list of waiting changes is damaged")
 )
 
 // fetchGroupInfo asks the hub for the room's state, sealed to a key made for this request.
-func (c *Client) fetchGroupInfo(ctx context.Context, room uri.Room) (*mimi.GroupInfoRatchetTree, error) {
+func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room) (*mimi.GroupInfoRatchetTree, error) {
 	s, err := suite.Lookup(c.self.Suite)
 	if err != nil {
 		return nil, err
@@ -92,56 +92,35 @@ func (c *Client) fetchGroupInfo(ctx context.Context, room uri.Room) (*mimi.Group
 	if request.SignatureKey, err = s.SignaturePublicKey(c.self.Signer.Public()); err != nil {
 		return nil, err
 	}
-	if err := request.Sign(s, c.self.Signer); err != nil {
+	if err := request.Sign(c.self.Signer); err != nil {
 		return nil, err
 	}
-	answer, err := c.cfg.Provider.GroupInfo(ctx, room, request)
+	answer, err := c.cfg.Provider.GroupInfo(ctx, at, request)
 	if err != nil {
 		return nil, err
 	}
 	if answer.Status != mimi.GroupInfoSuccess {
 		return nil, errNotAuthorized
 	}
-	if err := answer.Verify(s); err != nil {
-		return nil, errHub
-	}
-	state, err := mimi.DecryptGroupInfo(s, private, room.String(), answer.Encrypted)
+	state, err := answer.Open(at.String(), private)
 	if err != nil {
 		return nil, errHub
 	}
-	return state, checkHub(room, answer, state)
+	return state, checkHub(at, answer)
 }
 
-// checkHub holds the answer's signer against the group's external senders and the room's domain (P-GI-11).
-func checkHub(room uri.Room, answer *mimi.GroupInfoResponse, state *mimi.GroupInfoRatchetTree) error {
+// checkHub holds the answer's signer, which is among the group's external senders, against the room's domain (P-GI-11).
+func checkHub(at uri.Room, answer *mimi.GroupInfoResponse) error {
 	provider, err := credential.ParseSender(answer.HubSender.Credential)
-	if err != nil || provider != room.Provider() {
+	if err != nil || provider != at.Provider() {
 		return errHub
 	}
-	data, ok := state.GroupInfo.Context.Extensions.Find(wire.ExternalSendersExtension)
-	if !ok {
-		return errHub
-	}
-	var senders wire.ExternalSenders
-	if err := syntax.Unmarshal(data, &senders); err != nil {
-		return errHub
-	}
-	want, err := syntax.Marshal(&answer.HubSender)
-	if err != nil {
-		return err
-	}
-	for k := range senders.Senders {
-		have, err := syntax.Marshal(&senders.Senders[k])
-		if err == nil && string(have) == string(want) {
-			return nil
-		}
-	}
-	return errHub
+	return nil
 }
 
 // externalCommit makes the commit by which the device enters. Pending SelfRemoves are in it (P-GI-15).
-func (c *Client) externalCommit(room uri.Room, state *mimi.GroupInfoRatchetTree) (*mls.Group, *mls.CommitResult, error) {
-	if err := checkRoom(room, &state.GroupInfo.Context); err != nil {
+func (c *Client) externalCommit(at uri.Room, state *mimi.GroupInfoRatchetTree) (*mls.Group, *mls.CommitResult, error) {
+	if err := checkRoom(at, &state.GroupInfo.Context); err != nil {
 		return nil, nil, err
 	}
 	bundle, _, err := c.newBundle()
@@ -152,17 +131,9 @@ func (c *Client) externalCommit(room uri.Room, state *mimi.GroupInfoRatchetTree)
 	for k := range state.Pending {
 		pending = append(pending, &state.Pending[k].Proposal)
 	}
-	var aad []byte
-	if dictionary, ok := state.GroupInfo.Context.Extensions.Find(wire.AppDataDictionaryExtension); ok {
-		var entries wire.AppDataDictionary
-		if err := syntax.Unmarshal(dictionary, &entries); err != nil {
-			return nil, nil, errPending
-		}
-		if _, safe := entries.Find(wire.SafeAADComponent); safe {
-			if aad, err = syntax.Marshal(&wire.SafeAAD{}); err != nil {
-				return nil, nil, err
-			}
-		}
+	aad, err := room.EmptyAAD(&state.GroupInfo.Context)
+	if err != nil {
+		return nil, nil, err
 	}
 	return mls.ExternalJoin(c.cfg.MLS, mls.ExternalJoinParams{
 		GroupInfo: &state.GroupInfo, Tree: &state.Tree.Tree, Bundle: bundle, Signer: c.self.Signer, Pending: pending, AAD: aad,
@@ -170,7 +141,7 @@ func (c *Client) externalCommit(room uri.Room, state *mimi.GroupInfoRatchetTree)
 }
 
 // checkRoom holds the group's state against the room for which it was given.
-func checkRoom(room uri.Room, context *wire.GroupContext) error {
+func checkRoom(at uri.Room, context *wire.GroupContext) error {
 	data, ok := context.Extensions.Find(wire.AppDataDictionaryExtension)
 	if !ok {
 		return fmt.Errorf("client: the group has no room state")
@@ -187,7 +158,7 @@ func checkRoom(room uri.Room, context *wire.GroupContext) error {
 	if err := syntax.Unmarshal(text, &meta); err != nil {
 		return err
 	}
-	if !uri.Equal(meta.Room, room.String()) {
+	if !uri.Equal(meta.Room, at.String()) {
 		return errors.New("client: the group is that of another room")
 	}
 	return nil
@@ -266,9 +237,9 @@ func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
 }
 
 // hubSends requires the room's hub among the external senders (P-RS-05).
-func hubSends(room uri.Room, g *mls.PublicGroup) error {
+func hubSends(at uri.Room, g *mls.PublicGroup) error {
 	for _, sender := range g.ExternalSenders() {
-		if provider, err := credential.ParseSender(sender.Credential); err == nil && provider == room.Provider() {
+		if provider, err := credential.ParseSender(sender.Credential); err == nil && provider == at.Provider() {
 			return nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"parley/mls"
 	"parley/mls/wire"
+	"parley/room"
 	"parley/syntax"
 )
 
@@ -64,10 +65,15 @@ func (c *Client) Stock(ctx context.Context, low int) error {
 
 func (c *Client) newBundle() (*mls.KeyPackageBundle, string, error) {
 	now := c.cfg.Now()
+	extensions, err := room.LeafExtensions()
+	if err != nil {
+		return nil, "", err
+	}
 	bundle, err := mls.NewKeyPackage(mls.KeyPackageParams{
-		Suite:      c.self.Suite,
-		Signer:     c.self.Signer,
-		Credential: c.self.Credential,
+		Suite:          c.self.Suite,
+		Signer:         c.self.Signer,
+		Credential:     c.self.Credential,
+		LeafExtensions: extensions,
 		Lifetime: wire.Lifetime{
 			NotBefore: uint64(now.Add(-packageSlack).Unix()),
 			NotAfter:  uint64(now.Add(PackageLife).Unix()),

@@ -11,42 +11,43 @@ import (
 	"parley/mls/suite"
 	"parley/mls/wire"
 	"parley/policy"
+	"parley/room"
 	"parley/syntax"
 	"parley/uri"
 )
 
 // Add asks for a user, with all the user's devices, to be added.
-func (c *Client) Add(ctx context.Context, room uri.Room, user uri.User) (intent uint64, err error) {
-	r, ok := c.rooms[room]
+func (c *Client) Add(ctx context.Context, at uri.Room, user uri.User) (intent uint64, err error) {
+	r, ok := c.rooms[at]
 	if !ok || r.group == nil {
 		return 0, ErrNoRoom
 	}
 	if _, there, err := c.listed(r, user); err != nil || there {
 		return 0, first(err, ErrParticipant)
 	}
-	return c.intend(ctx, &Intent{Kind: AddUser, Room: room.String(), User: user.String()})
+	return c.intend(ctx, &Intent{Kind: AddUser, Room: at.String(), User: user.String()})
 }
 
 // Remove asks for a participant, with all devices, to be removed.
-func (c *Client) Remove(ctx context.Context, room uri.Room, user uri.User) (intent uint64, err error) {
-	r, ok := c.rooms[room]
+func (c *Client) Remove(ctx context.Context, at uri.Room, user uri.User) (intent uint64, err error) {
+	r, ok := c.rooms[at]
 	if !ok || r.group == nil {
 		return 0, ErrNoRoom
 	}
 	if _, there, err := c.listed(r, user); err != nil || !there {
 		return 0, first(err, ErrStranger)
 	}
-	return c.intend(ctx, &Intent{Kind: RemoveUser, Room: room.String(), User: user.String()})
+	return c.intend(ctx, &Intent{Kind: RemoveUser, Room: at.String(), User: user.String()})
 }
 
 // Leave asks for the own user, with all devices, to leave. The hub acts on it at once; the next commit of somebody else completes
 // it (draft-ietf-mimi-protocol-06 §3.5).
-func (c *Client) Leave(ctx context.Context, room uri.Room) (intent uint64, err error) {
-	r, ok := c.rooms[room]
+func (c *Client) Leave(ctx context.Context, at uri.Room) (intent uint64, err error) {
+	r, ok := c.rooms[at]
 	if !ok || r.group == nil {
 		return 0, ErrNoRoom
 	}
-	return c.intend(ctx, &Intent{Kind: LeaveRoom, Room: room.String()})
+	return c.intend(ctx, &Intent{Kind: LeaveRoom, Room: at.String()})
 }
 
 func first(err, otherwise error) error {
@@ -63,16 +64,6 @@ func (c *Client) listed(r *Room, user uri.User) (index uint32, there bool, err e
 	}
 	index, there = list.Find(user.String())
 	return index, there, nil
-}
-
-// listUpdate is the AppDataUpdate of the participant list.
-func listUpdate(u mimi.ParticipantListUpdate) (wire.Proposal, error) {
-	octets, err := syntax.Marshal(&u)
-	if err != nil {
-		return wire.Proposal{}, err
-	}
-	return wire.Proposal{Type: wire.AppDataUpdateProposal, AppDataUpdate: &wire.AppDataUpdate{
-		Component: mimi.ParticipantListComponent, Operation: wire.UpdateAppData, Update: octets}}, nil
 }
 
 // buildAdd claims the user's KeyPackages through the hub and commits them together with the list change (P-UP-10).
@@ -97,7 +88,7 @@ func (c *Client) buildAdd(ctx context.Context, r *Room, i *Intent) (bool, error)
 	if err := syntax.Unmarshal(i.Claimed, &packages); err != nil {
 		return false, fmt.Errorf("client: claimed KeyPackages: %w", err)
 	}
-	list, err := listUpdate(mimi.ParticipantListUpdate{Added: []mimi.Participant{{User: user.String(), Role: policy.RoleMember}}})
+	list, err := room.ListUpdate(mimi.ParticipantListUpdate{Added: []mimi.Participant{{User: user.String(), Role: policy.RoleMember}}})
 	if err != nil {
 		return false, err
 	}
@@ -186,7 +177,7 @@ func (c *Client) keyMaterialRequest(r *Room, user uri.User) (*mimi.KeyMaterialRe
 			return nil, err
 		}
 	}
-	return request, request.Sign(s, c.self.Signer)
+	return request, request.Sign(c.self.Signer)
 }
 
 // buildRemove removes all leaves of the user and the list entry in one commit (P-UP-11).
@@ -204,7 +195,7 @@ func (c *Client) buildRemove(ctx context.Context, r *Room, i *Intent) (bool, err
 		i.Fate = Done
 		return false, c.saveIntent(ctx, i, nil)
 	}
-	list, err := listUpdate(mimi.ParticipantListUpdate{Removed: []uint32{index}})
+	list, err := room.ListUpdate(mimi.ParticipantListUpdate{Removed: []uint32{index}})
 	if err != nil {
 		return false, err
 	}
@@ -217,7 +208,7 @@ func (c *Client) buildRemove(ctx context.Context, r *Room, i *Intent) (bool, err
 
 // buildCommit commits the proposals that wait and the given ones, and keeps the request.
 func (c *Client) buildCommit(ctx context.Context, r *Room, i *Intent, proposals []wire.Proposal) (bool, error) {
-	aad, err := emptyAAD(r.group.Public())
+	aad, err := room.EmptyAAD(r.group.Public().Context())
 	if err != nil {
 		return false, err
 	}
@@ -256,7 +247,7 @@ func (c *Client) buildLeave(ctx context.Context, r *Room, i *Intent) (bool, erro
 		i.Fate = Done
 		return false, c.saveIntent(ctx, i, nil)
 	}
-	list, err := listUpdate(mimi.ParticipantListUpdate{Removed: []uint32{index}})
+	list, err := room.ListUpdate(mimi.ParticipantListUpdate{Removed: []uint32{index}})
 	if err != nil {
 		return false, err
 	}
@@ -267,7 +258,7 @@ func (c *Client) buildLeave(ctx context.Context, r *Room, i *Intent) (bool, erro
 		}
 	}
 	proposals = append(proposals, list)
-	aad, err := emptyAAD(r.group.Public())
+	aad, err := room.EmptyAAD(r.group.Public().Context())
 	if err != nil {
 		return false, err
 	}

@@ -14,6 +14,7 @@ import (
 	"parley/mimi"
 	"parley/mls"
 	"parley/mls/wire"
+	"parley/room"
 	"parley/syntax"
 	"parley/uri"
 )
@@ -319,7 +320,7 @@ func (s *step) commit(m *wire.Message) {
 		s.gap("a change of the room could not be taken: " + readable(err))
 		return
 	}
-	if err := s.client.checkCommit(staged.Staged); err != nil {
+	if err := room.Judge(staged.Staged, nil); err != nil {
 		staged.Discard()
 		s.gap("a change of the room breaks its rules: " + err.Error())
 		return

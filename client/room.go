@@ -75,11 +75,11 @@ func loadRoom(a *Account, cfg *mls.Config, records []mls.Record) (*Room, error) 
 			group = append(group, mls.Record{Key: key, Value: rec.Value})
 		}
 	}
-	room, err := uri.ParseRoom(saved.URI)
+	at, err := uri.ParseRoom(saved.URI)
 	if err != nil {
 		return nil, fmt.Errorf("client: stored room: %w", err)
 	}
-	r := &Room{URI: room, joining: saved.Joining, entries: saved.Entries}
+	r := &Room{URI: at, joining: saved.Joining, entries: saved.Entries}
 	if saved.Closed {
 		return r, nil
 	}

@@ -4,8 +4,8 @@ import "fmt"
 
 // EnrolRequest turns a one-time code into a device.
 //
-// The request is safe to repeat with the same SignatureKey until it was answered: the code is spent by the first success and then
-// answers NotFound, so a lost answer costs a new code, never a second device.
+// The code is spent by the first success and then answers NotFound: a lost answer costs a new code and another device name, never
+// a second holder of the first device. A refusal does not spend it.
 type EnrolRequest struct {
 	Code         string `json:"code"`          // as printed by `parley user add`
 	Device       string `json:"device"`        // becomes the last segment of the client URI: 1-32 of a-z 0-9 -
@@ -35,11 +35,16 @@ type RenewResponse struct {
 
 // Provider is what a client has to know of its own provider.
 type Provider struct {
-	URI string `json:"uri"`
-	// ExternalSender is the TLS encoding of an ExternalSender (RFC 9420 §12.1.8.1), which a room's creator puts into the group's
-	// external_senders extension.
-	ExternalSender []byte      `json:"external_sender"`
-	Authorities    []Authority `json:"authorities"`
+	URI             string           `json:"uri"`
+	ExternalSenders []ExternalSender `json:"external_senders"`
+	Authorities     []Authority      `json:"authorities"`
+}
+
+// ExternalSender is the hub as a room's creator puts it into the group's external_senders extension: the one whose Suites holds the
+// group's suite, because the hub's key must have the suite's signature scheme.
+type ExternalSender struct {
+	Suites []uint16 `json:"suites"`
+	Sender []byte   `json:"sender"` // TLS encoding of ExternalSender (RFC 9420 §12.1.8.1)
 }
 
 // Authority is the set of certificate authorities that a provider vouches for (P-CR-05, P-CR-07). Changed marks a set whose
