@@ -36,7 +36,11 @@ func (h *Hub) CreateRoom(ctx context.Context, creator uri.User, at uri.Room, inf
 	if err != nil {
 		return 0, mimi.Errorf(mimi.Forbidden, "%v", err)
 	}
-	records := under(keyGroup, group.Save())
+	saved, err := group.Save()
+	if err != nil {
+		return 0, &mimi.Error{Code: mimi.Internal, Err: err}
+	}
+	records := under(keyGroup, saved)
 	octets, err := syntax.Marshal(info)
 	if err != nil {
 		return 0, mimi.Errorf(mimi.BadRequest, "the GroupInfo cannot be encoded")

@@ -31,12 +31,8 @@ func componentsList(dictionary *wire.AppDataDictionary, id wire.ComponentID) (li
 
 // checkAAD checks that authenticated data is exactly a SafeAAD when the group uses safe_aad, even with an empty list
 // (mls-extensions §4.9, A-X3). Items are not judged.
-func checkAAD(context *wire.GroupContext, aad []byte) error {
-	dictionary, _, err := dictionaryOf(context.Extensions)
-	if err != nil {
-		return err
-	}
-	if _, used := dictionary.Find(wire.SafeAADComponent); !used {
+func (g *PublicGroup) checkAAD(aad []byte) error {
+	if !g.needs.safeAAD {
 		return nil
 	}
 	var safe wire.SafeAAD

@@ -97,6 +97,7 @@ type needs struct {
 	credentials []wire.CredentialType
 	components  []wire.ComponentID
 	formats     []wire.WireFormat
+	safeAAD     bool // authenticated data is a SafeAAD (mls-extensions §4.9)
 }
 
 // needsOf collects what the extensions of a GroupContext demand: the types of required_capabilities (RFC 9420 §11.1), the
@@ -122,6 +123,7 @@ func needsOf(list wire.Extensions) (*needs, error) {
 		return nil, err
 	}
 	n.components = components.IDs
+	_, n.safeAAD = dictionary.Find(wire.SafeAADComponent)
 	if data, ok := list.Find(wire.RequiredWireFormatsExtension); ok {
 		var formats wire.WireFormats
 		if err := syntax.Unmarshal(data, &formats); err != nil {
@@ -138,7 +140,8 @@ func (n *needs) empty() bool {
 
 func (n *needs) equal(o *needs) bool {
 	return slices.Equal(n.extensions, o.extensions) && slices.Equal(n.proposals, o.proposals) &&
-		slices.Equal(n.credentials, o.credentials) && slices.Equal(n.components, o.components) && slices.Equal(n.formats, o.formats)
+		slices.Equal(n.credentials, o.credentials) && slices.Equal(n.components, o.components) && slices.Equal(n.formats, o.formats) &&
+		n.safeAAD == o.safeAAD
 }
 
 // checkLeaf reports whether a leaf fulfils the demands.

@@ -213,7 +213,7 @@ func (g *PublicGroup) ProposeExternal(senderIndex uint32, signer crypto.Signer, 
 	if err != nil || !bytes.Equal(public, senders[senderIndex].SignatureKey) {
 		return nil, broken(RuleProposalSender)
 	}
-	if err := checkAAD(g.context, aad); err != nil {
+	if err := g.checkAAD(aad); err != nil {
 		return nil, err
 	}
 	ac, err := signContent(g.suite, signer, wire.PublicMessageFormat, wire.FramedContent{

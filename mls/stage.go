@@ -36,14 +36,20 @@ func (g *PublicGroup) stage(ac *wire.AuthenticatedContent, m *wire.Message, now 
 	if err := verifyContent(g.suite, public, ac, g.context); err != nil {
 		return nil, err
 	}
-	if err := checkAAD(g.context, content.AuthenticatedData); err != nil {
+	if err := g.checkAAD(content.AuthenticatedData); err != nil {
 		return nil, err
 	}
 	s := &Staged{from: g, content: ac, message: m, leaf: leaf}
 	if content.Type == wire.ProposalContent {
-		return s, g.stageProposal(s, now)
+		err = g.stageProposal(s, now)
+	} else {
+		err = g.stageCommit(s, now)
 	}
-	return s, g.stageCommit(s, now)
+	if err != nil {
+		return nil, err
+	}
+	s.delta, err = g.changes(s.next)
+	return s, err
 }
 
 // senderKey returns the key that must have signed, and the leaf of a member (RFC 9420 §6.1). Application data is never public.

@@ -13,6 +13,7 @@ type Staged struct {
 	leaf    *wire.LeafNode
 	list    []Proposed
 	plan    *plan // of a commit
+	delta   Delta
 }
 
 // Kind returns ProposalContent or CommitContent.
@@ -85,6 +86,9 @@ func (s *Staged) ReInit() *wire.ReInit {
 	}
 	return s.plan.reinit
 }
+
+// Delta returns the records that lead from the public state before the message to that after it.
+func (s *Staged) Delta() Delta { return s.delta }
 
 // From returns the public state before the message.
 func (s *Staged) From() *PublicGroup { return s.from }
