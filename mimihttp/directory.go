@@ -50,6 +50,9 @@ func (x *exchange) directory() error {
 		info := e.Info()
 		members[info.Member] = "https://" + authority + endpointPrefix + info.Member + "/{" + info.Variable + "}"
 	}
+	if x.tenant.Authorities != nil {
+		members[authoritiesMember] = pemOf(x.tenant.Authorities())
+	}
 	data, err := json.Marshal(members)
 	if err != nil {
 		return err
@@ -64,6 +67,8 @@ type directory struct {
 	templates map[mimi.Endpoint]uri.Template
 	refused   map[mimi.Endpoint]bool // offered in a form that is refused (P-DIR-07)
 	until     time.Time
+
+	authorities [][]byte // DER
 }
 
 // parseDirectory reads a directory. Unknown members do not matter (P-DIR-05); one bad URL spoils its own endpoint only.
@@ -93,6 +98,7 @@ func parseDirectory(data []byte) (*directory, error) {
 	if len(d.templates) == 0 && len(d.refused) == 0 {
 		return nil, ErrNoVersion
 	}
+	d.authorities = authoritiesOf(members[authoritiesMember])
 	return d, nil
 }
 

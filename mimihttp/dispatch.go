@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"parley/mimi"
+	"parley/mls/wire"
 	"parley/syntax"
 	"parley/uri"
 )
 
 // dispatch decodes a body, calls the service and encodes its answer. Nothing is called unless path and body are right.
-func dispatch(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint, target uri.URI, body []byte) ([]byte, error) {
+func dispatch(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint, target uri.URI, body []byte, event *TraceEvent) ([]byte, error) {
 	if endpoint == mimi.KeyMaterial {
 		return keyMaterial(ctx, service, target, body)
 	}
@@ -23,6 +24,7 @@ func dispatch(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint,
 		if err := decode(body, r); err != nil {
 			return nil, err
 		}
+		event.Epoch = epochOf(&r.Message)
 		return encode(service.Update(ctx, room, r))
 	case mimi.SubmitMessage:
 		r := new(mimi.SubmitMessageRequest)
@@ -32,11 +34,17 @@ func dispatch(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint,
 		if err := r.Validate(); err != nil {
 			return nil, invalid(err)
 		}
+		event.Epoch = epochOf(&r.Message)
 		return encode(service.SubmitMessage(ctx, room, r))
 	case mimi.Notify:
 		r := new(mimi.NotifyBody)
 		if err := decode(body, r); err != nil {
 			return nil, err
+		}
+		for i := range r.Items {
+			if event.Epoch = epochOf(&r.Items[i].Message); event.Epoch != nil {
+				break
+			}
 		}
 		return nil, service.Notify(ctx, room, r)
 	case mimi.GroupInfo:
@@ -92,4 +100,18 @@ func encode[T any, P interface {
 		return nil, &mimi.Error{Code: mimi.Internal, Detail: "no answer"}
 	}
 	return syntax.Marshal(answer)
+}
+
+// epochOf is the epoch that a message names in the clear; nil for one without.
+func epochOf(m *wire.Message) *uint64 {
+	var epoch uint64 // a copy: the event must not keep the message
+	switch {
+	case m.Private != nil:
+		epoch = m.Private.Epoch
+	case m.Public != nil:
+		epoch = m.Public.Content.Epoch
+	default:
+		return nil
+	}
+	return &epoch
 }

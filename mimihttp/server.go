@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -28,6 +29,8 @@ type Tenant struct {
 	// Peer returns how a peer's certificate is judged, false when the peer is unknown and therefore refused. The same pointer must
 	// be returned while the configuration of the peer is the same: it keys the memory of verified certificates.
 	Peer func(caller uri.Provider) (*Trust, bool)
+	// Authorities returns the certificates of the provider's CA set, which the directory publishes (P-CR-07, A-86); nil: it does not.
+	Authorities func() []*x509.Certificate
 }
 
 // ServerConfig configures a Server. Only Tenant is required.
@@ -267,7 +270,7 @@ func (x *exchange) call(endpoint mimi.Endpoint, value string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := dispatch(ctx, x.tenant.As(x.caller), endpoint, target, body)
+	answer, err := dispatch(ctx, x.tenant.As(x.caller), endpoint, target, body, &x.event)
 	if err != nil {
 		return err
 	}

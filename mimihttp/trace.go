@@ -29,6 +29,7 @@ type TraceEvent struct {
 	Self     uri.Provider // the provider that reports; zero when the request named none of ours
 	Peer     uri.Provider // the other one; zero when it is not authenticated
 	Endpoint string       // the directory's name for the endpoint, "directory", or "" when there is none
+	Epoch    *uint64      // of the MLS message that a server took: of the first one in a notify; nil when there is none
 	BytesIn  int64        // body octets received
 	BytesOut int64        // body octets sent
 	Status   int          // HTTP status; 0 when no answer came
