@@ -2,15 +2,15 @@ package api
 
 import "fmt"
 
-// EnrolRequest turns a one-time code into a device.
+// EnrolRequest turns a one-time code into a client.
 //
 // The code is spent by the first success and then answers NotFound: a lost answer costs a new code and another device name, never
-// a second holder of the first device. A refusal does not spend it.
+// a second holder of the first client. A refusal does not spend it.
 type EnrolRequest struct {
-	Code         string `json:"code"`          // as printed by `parley user add`
-	Device       string `json:"device"`        // becomes the last segment of the client URI: 1-32 of a-z 0-9 -
-	Suite        uint16 `json:"suite"`         // MLS cipher suite whose signature scheme SignatureKey has
-	SignatureKey []byte `json:"signature_key"` // public, in the wire form of RFC 9420 §5.1.1
+	Code   string `json:"code"`   // as printed by `parley user add`
+	Device string `json:"device"` // becomes the last segment of the client URI: 1-32 of a-z 0-9 -
+	Suite  uint16 `json:"suite"`  // MLS cipher suite whose signature scheme the key of CSR has
+	CSR    []byte `json:"csr"`    // PKCS #10, DER, see SigningRequest: the key is the client's, names in it are not looked at
 }
 
 // EnrolResponse is a device's identity. Token is shown once.
@@ -24,8 +24,8 @@ type EnrolResponse struct {
 
 // RenewRequest asks for a credential of a fresh or of the same signature key.
 type RenewRequest struct {
-	Suite        uint16 `json:"suite"`
-	SignatureKey []byte `json:"signature_key"`
+	Suite uint16 `json:"suite"`
+	CSR   []byte `json:"csr"`
 }
 
 // RenewResponse answers RenewRequest.
@@ -95,6 +95,7 @@ const (
 	Unauthenticated Code = "unauthenticated"  // 401
 	Forbidden       Code = "forbidden"        // 403
 	NotFound        Code = "not_found"        // 404
+	BadMethod       Code = "bad_method"       // 405
 	Conflict        Code = "conflict"         // 409
 	TooLarge        Code = "too_large"        // 413
 	TooMany         Code = "too_many"         // 429
@@ -105,7 +106,7 @@ const (
 )
 
 var statuses = map[Code]int{
-	BadRequest: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooLarge: 413, TooMany: 429,
+	BadRequest: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, BadMethod: 405, Conflict: 409, TooLarge: 413, TooMany: 429,
 	Internal: 500, PeerUnreachable: 502, Unavailable: 503, OutOfStorage: 507,
 }
 
@@ -121,7 +122,8 @@ func (c Code) Status() int {
 type Error struct {
 	Code       Code   `json:"code"`
 	Detail     string `json:"detail,omitempty"`
-	RetryAfter int    `json:"retry_after,omitempty"` // seconds; 0: retrying the same request does not help unless Temporary
+	RetryAfter int    `json:"retry_after,omitempty"` // seconds to wait before the same request, also in the Retry-After header
+	Waiting    string `json:"waiting,omitempty"`     // domain of the other provider that is to blame
 }
 
 func (e *Error) Error() string {

@@ -1,22 +1,23 @@
 package api
 
-// Routes are fixed paths on the provider's own origin.
-const (
-	Prefix = "/client/v1/"
+// Prefix begins every path. Paths are fixed, on the provider's own origin.
+const Prefix = "/client/v1/"
 
-	RouteEnrol       = Prefix + "enrol"        // POST JSON EnrolRequest -> EnrolResponse; the only one without a token
-	RouteCredential  = Prefix + "credential"   // POST JSON RenewRequest -> RenewResponse
-	RouteSelf        = Prefix + "self"         // GET -> JSON Self
-	RouteAuthorities = Prefix + "authorities"  // GET [?provider=] -> JSON Authorities
-	RouteKeyPackages = Prefix + "key-packages" // POST TLS KeyPackages -> JSON KeyPackageCount; GET -> JSON KeyPackageCount
-	RouteRooms       = Prefix + "rooms"        // POST ?room= TLS CreateRoom -> JSON RoomCreated
-	RouteKeyMaterial = Prefix + "key-material" // POST ?user= TLS mimi.KeyMaterialRequest -> TLS mimi.KeyMaterialResponse
-	RouteUpdate      = Prefix + "update"       // POST ?room= TLS mimi.UpdateRequest -> TLS mimi.UpdateRoomResponse
-	RouteMessage     = Prefix + "message"      // POST ?room= TLS mimi.SubmitMessageRequest -> TLS mimi.SubmitMessageResponse
-	RouteGroupInfo   = Prefix + "group-info"   // POST ?room= TLS mimi.GroupInfoRequest -> TLS mimi.GroupInfoResponse
-	RouteEvents      = Prefix + "events"       // GET ?after=&wait= -> TLS Events
-	RouteStream      = Prefix + "stream"       // GET ?after= -> a sequence of frames, see WriteFrame
-	RouteAck         = Prefix + "ack"          // POST JSON Ack -> 204
+// The paths. Routes tells what they take and answer.
+const (
+	PathEnrol       = Prefix + "enrol"
+	PathCredential  = Prefix + "credential"
+	PathSelf        = Prefix + "self"
+	PathAuthorities = Prefix + "authorities"
+	PathKeyPackages = Prefix + "key-packages"
+	PathRooms       = Prefix + "rooms"
+	PathKeyMaterial = Prefix + "key-material"
+	PathUpdate      = Prefix + "update"
+	PathMessage     = Prefix + "message"
+	PathGroupInfo   = Prefix + "group-info"
+	PathEvents      = Prefix + "events"
+	PathStream      = Prefix + "stream"
+	PathAck         = Prefix + "ack"
 )
 
 // Names of query parameters.
@@ -37,11 +38,45 @@ const (
 
 // Limits of the interface.
 const (
-	MaxJSON        = 64 << 10 // octets of a JSON request
-	MaxTLS         = 8 << 20  // octets of a request that carries a structure
-	MaxFrame       = 8 << 20  // octets of one event
-	MaxKeyPackages = 500      // in one request
-	MaxEvents      = 256      // in one answer to a poll
-	MaxWait        = 55       // seconds
-	Heartbeat      = 20       // seconds between empty frames on an idle stream
+	MaxJSON        = 16 << 10         // octets of a JSON request
+	MaxFrame       = 16<<20 + 64<<10  // octets of one event: above what a hub may send in one notification
+	MaxAnswer      = MaxFrame + 4<<20 // octets of any answer but a stream
+	MaxKeyPackages = 500              // in one request
+	MaxEvents      = 256              // in one answer to a poll
+	MaxWait        = 55               // seconds
+	MaxHeld        = 4                // streams and held polls of one client; a further one ends the oldest
+	Heartbeat      = 20               // seconds between empty frames on an idle stream
+	MaxRetryAfter  = 3600             // seconds; a client believes no more
 )
+
+// Route is one request of the interface.
+type Route struct {
+	Method string
+	Path   string
+	Params []string // of the query; no other may stand there, and none twice
+	Body   string   // media type of the request's body; "" when there is none
+	Limit  int64    // octets of the request's body
+	Answer string   // media type of a 200; "" means 204 without a body
+	Open   bool     // no token is needed
+}
+
+// Routes returns all requests that there are.
+func Routes() []Route {
+	room := []string{ParamRoom}
+	return []Route{
+		{Method: "POST", Path: PathEnrol, Body: TypeJSON, Limit: MaxJSON, Answer: TypeJSON, Open: true},    // EnrolRequest, EnrolResponse
+		{Method: "POST", Path: PathCredential, Body: TypeJSON, Limit: MaxJSON, Answer: TypeJSON},           // RenewRequest, RenewResponse
+		{Method: "GET", Path: PathSelf, Answer: TypeJSON},                                                  // Self
+		{Method: "GET", Path: PathAuthorities, Params: []string{ParamProvider}, Answer: TypeJSON},          // Authorities
+		{Method: "POST", Path: PathKeyPackages, Body: TypeTLS, Limit: 2 << 20, Answer: TypeJSON},           // KeyPackages, KeyPackageCount
+		{Method: "GET", Path: PathKeyPackages, Answer: TypeJSON},                                           // KeyPackageCount
+		{Method: "POST", Path: PathRooms, Params: room, Body: TypeTLS, Limit: 512 << 10, Answer: TypeJSON}, // CreateRoom, RoomCreated
+		{Method: "POST", Path: PathKeyMaterial, Params: []string{ParamUser}, Body: TypeTLS, Limit: 64 << 10, Answer: TypeTLS},
+		{Method: "POST", Path: PathUpdate, Params: room, Body: TypeTLS, Limit: 8 << 20, Answer: TypeTLS},
+		{Method: "POST", Path: PathMessage, Params: room, Body: TypeTLS, Limit: 1 << 20, Answer: TypeTLS},
+		{Method: "POST", Path: PathGroupInfo, Params: room, Body: TypeTLS, Limit: 64 << 10, Answer: TypeTLS},
+		{Method: "GET", Path: PathEvents, Params: []string{ParamAfter, ParamWait}, Answer: TypeTLS}, // Events
+		{Method: "GET", Path: PathStream, Params: []string{ParamAfter}, Answer: TypeStream},         // frames, see WriteFrame
+		{Method: "POST", Path: PathAck, Body: TypeJSON, Limit: MaxJSON},                             // Ack
+	}
+}

@@ -65,12 +65,16 @@ func (v *Events) Syntax(c *syntax.Codec) {
 // ErrFrame means that a stream does not hold frames, or one above MaxFrame.
 var ErrFrame = errors.New("clientapi: malformed frame on the event stream")
 
-// WriteFrame writes an event as opaque<V> of its encoding; a nil event is a heartbeat, one octet 0.
+// WriteFrame writes an event as opaque<V> of its encoding; a nil event is a heartbeat, one octet 0. An event above MaxFrame is
+// ErrFrame and nothing is written.
 func WriteFrame(w io.Writer, e *Event) error {
 	frame := frame{e}
 	b, err := syntax.Marshal(&frame)
 	if err != nil {
 		return err
+	}
+	if len(b) > MaxFrame {
+		return ErrFrame
 	}
 	_, err = w.Write(b)
 	return err

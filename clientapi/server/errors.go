@@ -1,0 +1,114 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"strconv"
+	"time"
+
+	"parley/clientapi/api"
+	"parley/mimi"
+	"parley/uri"
+)
+
+var (
+	// errGone means that the answer could not be delivered and that nothing more can be said.
+	errGone     = errors.New("clientapi: the client went away")
+	errNoAnswer = errors.New("clientapi: a function returned neither an answer nor an error")
+)
+
+func refusal(code api.Code, detail string) *api.Error { return &api.Error{Code: code, Detail: detail} }
+
+// fail answers with an error. What is not a refusal meant for the client is logged, without anything of the request but its route.
+func (c *call) fail(err error) {
+	if errors.Is(err, errGone) || c.r.Context().Err() != nil {
+		return
+	}
+	e := c.toAPI(err)
+	if e.Code == api.Internal {
+		c.logFailure("client request failed", err)
+	}
+	if e.RetryAfter > 0 {
+		c.w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	if e.Code == api.Unauthenticated {
+		c.w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	body, err := json.Marshal(e)
+	if err == nil {
+		err = c.write(e.Code.Status(), api.TypeJSON, body)
+	}
+	if err != nil && !errors.Is(err, errGone) {
+		c.logFailure("error could not be encoded", err)
+	}
+}
+
+func (c *call) logFailure(what string, err error) {
+	attrs := []slog.Attr{slog.String("route", c.route.Path), slog.String("error", err.Error())}
+	var refused *mimi.Error
+	if errors.As(err, &refused) && refused.Err != nil {
+		attrs = append(attrs, slog.String("cause", refused.Err.Error()))
+	}
+	c.Log.LogAttrs(c.r.Context(), slog.LevelError, what, attrs...)
+}
+
+// toAPI finds what the client should know of an error.
+func (c *call) toAPI(err error) *api.Error {
+	var own *api.Error
+	if errors.As(err, &own) {
+		return own
+	}
+	var refused *mimi.Error
+	if errors.As(err, &refused) {
+		e := FromMIMI(refused)
+		if refused.Temporary() && c.foreign() && refused.Detail != "" {
+			blame(e, c.to)
+		}
+		return e
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &api.Error{Code: api.Unavailable, Detail: "the operation took too long; repeat it", RetryAfter: 1}
+	}
+	return &api.Error{Code: api.Internal, Detail: "the provider failed; its operator finds the cause in the log"}
+}
+
+// foreign reports whether another provider was asked.
+func (c *call) foreign() bool { return !c.to.IsZero() && c.to != c.device.User.Provider() }
+
+// blame names the other provider that did not do its part. A failure of the own store has no detail (see follower) and is not
+// blamed on others.
+func blame(e *api.Error, p uri.Provider) {
+	e.Waiting = p.Domain()
+	if e.Code == api.Internal || e.Code == api.Unavailable {
+		e.Code = api.PeerUnreachable
+	}
+}
+
+// viaHub says who is asked for KeyPackages of a user in a room: its hub (P-KM-03), or when that is the own provider the user's.
+func (c *call) viaHub(request any) {
+	r, ok := request.(*mimi.KeyMaterialRequest)
+	if !ok || r.Room == "" {
+		return
+	}
+	if room, err := uri.ParseRoom(r.Room); err == nil && room.Provider() != c.device.User.Provider() {
+		c.to = room.Provider()
+	}
+}
+
+// FromMIMI carries a refusal of a role or of another provider over to a client.
+func FromMIMI(e *mimi.Error) *api.Error {
+	codes := map[mimi.Code]api.Code{
+		mimi.BadRequest: api.BadRequest, mimi.NotAuthenticated: api.Forbidden, mimi.Forbidden: api.Forbidden,
+		mimi.NotFound: api.NotFound, mimi.TooLarge: api.TooLarge, mimi.Misdirected: api.NotFound, mimi.TooMany: api.TooMany,
+		mimi.Unavailable: api.Unavailable, mimi.OutOfStorage: api.OutOfStorage,
+	}
+	code, ok := codes[e.Code]
+	if !ok {
+		code = api.Internal
+	}
+	seconds := math.Ceil(float64(e.RetryAfter) / float64(time.Second))
+	return &api.Error{Code: code, Detail: e.Detail, RetryAfter: int(min(seconds, api.MaxRetryAfter))}
+}
