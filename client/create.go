@@ -33,7 +33,11 @@ func (c *Client) Create(ctx context.Context, at uri.Room, name string) error {
 	if err := r.add(&d, Entry{Kind: EntryJoined, Time: uint64(c.cfg.Now().UnixMilli()), User: c.self.User.String(), Own: true}); err != nil {
 		return err
 	}
-	r.mlsDelta(&d, group.Save())
+	saved, err := group.Save()
+	if err != nil {
+		return err
+	}
+	r.mlsDelta(&d, saved)
 	if err := r.header(&d); err != nil {
 		return err
 	}

@@ -60,8 +60,12 @@ func (c *Client) buildJoin(ctx context.Context, i *Intent, at uri.Room) (*Room, 
 	if err := c.freeze(i, commitRequest(result), result.Message); err != nil {
 		return nil, err
 	}
+	saved, err := group.Save()
+	if err != nil {
+		return nil, err
+	}
 	var d mls.Delta
-	r.mlsDelta(&d, group.Save())
+	r.mlsDelta(&d, saved)
 	if err := r.header(&d); err != nil {
 		return nil, err
 	}
@@ -231,7 +235,9 @@ func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
 		c.rooms[s.event.Room] = s.room
 	}
 	s.room.group, s.room.joining = group, false
-	s.room.mlsDelta(&s.delta, group.Save())
+	saved, err := group.Save()
+	s.keep(err)
+	s.room.mlsDelta(&s.delta, saved)
 	s.add(Entry{Kind: EntryJoined, User: c.self.User.String(), Client: c.self.Client.String(), Own: true})
 	return nil
 }

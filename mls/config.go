@@ -60,6 +60,11 @@ type Config struct {
 	PSK func(id *wire.PreSharedKeyID) (secret []byte, ok bool)
 	// Parallel runs f(0) to f(n-1) and returns when all are done; nil runs them in order.
 	Parallel func(n int, f func(i int))
+	// EncryptHandshakes sends own proposals and commits as PrivateMessage. Its zero value is right for MIMI, whose hub has to read
+	// them; SelfRemove is in the clear in any case.
+	EncryptHandshakes bool
+	// PadTo pads application data to a multiple of this many octets; 0 and 1 do not.
+	PadTo int
 	// Limits bound what others can make this engine do.
 	Limits Limits
 }
@@ -92,6 +97,13 @@ func fill[T comparable](v *T, def T) {
 	if *v == zero {
 		*v = def
 	}
+}
+
+func (c *Config) handshakeFormat() wire.WireFormat {
+	if c.EncryptHandshakes {
+		return wire.PrivateMessageFormat
+	}
+	return wire.PublicMessageFormat
 }
 
 func (c *Config) treeLimits() tree.Limits { return tree.Limits{MaxLeaves: c.limits().Leaves} }

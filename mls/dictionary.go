@@ -31,8 +31,10 @@ func componentsList(dictionary *wire.AppDataDictionary, id wire.ComponentID) (li
 
 // checkAAD checks that authenticated data is exactly a SafeAAD when the group uses safe_aad, even with an empty list
 // (mls-extensions §4.9, A-X3). Items are not judged.
-func (g *PublicGroup) checkAAD(aad []byte) error {
-	if !g.needs.safeAAD {
+func (g *PublicGroup) checkAAD(aad []byte) error { return checkSafeAAD(g.needs.safeAAD, aad) }
+
+func checkSafeAAD(used bool, aad []byte) error {
+	if !used {
 		return nil
 	}
 	var safe wire.SafeAAD

@@ -36,11 +36,11 @@ const (
 	RuleGroupID    = "other group"              // §6.1
 	RuleEpoch      = "other epoch"              // §6.1
 	RuleFormat     = "wire format not possible here"
-	RuleSender     = "sender is not possible here"  // §6.1, §12.1.8
-	RuleSignature  = "signature does not verify"    // §6.1
+	RuleSender     = "sender is not possible here"   // §6.1, §12.1.8
+	RuleSignature  = "signature does not verify"     // §6.1
 	RuleMembership = "membership tag does not match" // §6.2
-	RuleDecrypt    = "message does not decrypt"     // §6.3
-	RuleOwnMessage = "message of an own leaf"       // its key was used to send it
+	RuleDecrypt    = "message does not decrypt"      // §6.3
+	RuleOwnMessage = "message of an own leaf"        // its key was used to send it
 	RuleConfirm    = "confirmation tag does not match"
 	RuleState      = "not possible in this state of the group"
 	RuleFrozen     = "group was closed by ReInit"          // §12.1.5

@@ -52,6 +52,14 @@ type cryptor struct {
 	suite    *suite.Suite
 	sender   func(ciphertext []byte) (key, nonce []byte) // sender data key (RFC 9420 §6.3.2)
 	messages *schedule.SecretTree
+	own      func(leaf uint32) bool // a leaf of this client, whose keys were used up by sending
+}
+
+// opened is a decrypted private message whose key is not used up yet.
+type opened struct {
+	content    *wire.AuthenticatedContent
+	use        *schedule.Use
+	generation uint32
 }
 
 func ratchetOf(t wire.ContentType) schedule.Ratchet {
@@ -91,26 +99,30 @@ func (x *cryptor) seal(ac *wire.AuthenticatedContent, padding int) (*wire.Privat
 	return m, err
 }
 
-// open decrypts a private message without using up its key; the use it returns does that.
-func (x *cryptor) open(m *wire.PrivateMessage) (*wire.AuthenticatedContent, *schedule.Use, uint32, error) {
+// open decrypts a private message without using up its key; the use in the result does that.
+func (x *cryptor) open(m *wire.PrivateMessage) (*opened, error) {
 	key, nonce := x.sender(m.Ciphertext)
 	hidden, err := x.box(key, nonce, m.EncryptedSenderData, senderAAD(m), false)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
 	var data wire.SenderData
 	if err := syntax.Unmarshal(hidden, &data); err != nil {
-		return nil, nil, 0, because(RuleDecrypt, err)
+		return nil, because(RuleDecrypt, err)
+	}
+	if x.own(data.Leaf) {
+		return nil, broken(RuleOwnMessage)
 	}
 	use, err := x.messages.Peek(data.Leaf, ratchetOf(m.Type), data.Generation)
 	if err != nil {
-		return nil, nil, 0, because(RuleDecrypt, err)
+		return nil, because(RuleDecrypt, err)
 	}
 	messageNonce := append([]byte(nil), use.Nonce()...)
 	guard(messageNonce, data.ReuseGuard)
 	plain, err := x.box(use.Key(), messageNonce, m.Ciphertext, contentAAD(m), false)
 	if err != nil {
-		return nil, nil, 0, err
+		use.Discard()
+		return nil, err
 	}
 	ac := &wire.AuthenticatedContent{Format: wire.PrivateMessageFormat, Content: wire.FramedContent{
 		GroupID:           m.GroupID,
@@ -121,10 +133,11 @@ func (x *cryptor) open(m *wire.PrivateMessage) (*wire.AuthenticatedContent, *sch
 	}}
 	inner := wire.PrivateMessageContent{Content: &ac.Content}
 	if err := syntax.Unmarshal(plain, &inner); err != nil {
-		return nil, nil, 0, because(RuleDecrypt, err)
+		use.Discard()
+		return nil, because(RuleDecrypt, err)
 	}
 	ac.Auth = inner.Auth
-	return ac, use, data.Generation, nil
+	return &opened{ac, use, data.Generation}, nil
 }
 
 // box seals or opens in with the suite's AEAD; the associated data is the encoding of aad.

@@ -48,7 +48,11 @@ func NewPublicGroup(cfg *Config, info *wire.GroupInfo, t *wire.RatchetTree, now 
 	if err != nil {
 		return nil, because(RuleTree, err)
 	}
-	context := info.Context
+	return newPublicGroup(cfg, info, nodes, now)
+}
+
+func newPublicGroup(cfg *Config, info *wire.GroupInfo, nodes *tree.Tree, now time.Time) (*PublicGroup, error) {
+	s, context := nodes.Suite(), info.Context
 	g := &PublicGroup{cfg: cfg, suite: s, context: &context, tree: nodes, tag: info.ConfirmationTag}
 	if err := g.checkContext(now); err != nil {
 		return nil, err
@@ -59,6 +63,7 @@ func NewPublicGroup(cfg *Config, info *wire.GroupInfo, t *wire.RatchetTree, now 
 	if err := g.checkInfoSignature(info); err != nil {
 		return nil, err
 	}
+	var err error
 	g.interim, err = schedule.InterimHash(s, context.ConfirmedTranscriptHash, info.ConfirmationTag)
 	return g, because(RuleEncoding, err)
 }
@@ -164,7 +169,9 @@ func (g *PublicGroup) Members() int { return g.tree.Members() }
 func (g *PublicGroup) Tree() wire.RatchetTree { return g.tree.Wire() }
 
 // Find returns the member with the given signature key.
-func (g *PublicGroup) Find(signatureKey []byte) (LeafIndex, bool) { return g.tree.SignatureKeyAt(signatureKey) }
+func (g *PublicGroup) Find(signatureKey []byte) (LeafIndex, bool) {
+	return g.tree.SignatureKeyAt(signatureKey)
+}
 
 // Component returns a component's data in the GroupContext.
 func (g *PublicGroup) Component(id wire.ComponentID) ([]byte, bool) {

@@ -215,6 +215,14 @@ func (e *Epoch) Wipe() {
 	e.export.wipe()
 }
 
+// Retire overwrites the epoch but for what messages that come late and later pre-shared keys need, which it returns.
+func (e *Epoch) Retire() (senderDataSecret, resumptionPSK []byte) {
+	senderDataSecret, resumptionPSK = e.secrets[senderData], e.secrets[resumption]
+	e.secrets[senderData], e.secrets[resumption] = nil, nil
+	e.Wipe()
+	return senderDataSecret, resumptionPSK
+}
+
 // saved is the stored form of an epoch; secrets that were taken are empty.
 type saved struct{ secrets [secretCount][]byte }
 
@@ -252,6 +260,9 @@ func LoadEpoch(s *suite.Suite, prefix string, get func(key string) ([]byte, bool
 	// The copy keeps the caller's octets from being overwritten with the secrets.
 	if err := syntax.Unmarshal(append([]byte(nil), octets...), &v); err != nil {
 		return nil, ErrSaved
+	}
+	if len(v.secrets[encryption]) == 0 {
+		v.secrets[encryption] = nil // it was taken
 	}
 	return &Epoch{suite: s, secrets: v.secrets, export: loadNodes(s, exportLeaves, prefix+"x/", get)}, nil
 }

@@ -110,6 +110,7 @@ type Use struct {
 	id      ratchetID
 	key     messageKey
 	late    bool       // one of the skipped keys
+	from    uint32     // keys of earlier generations are the ratchet's own
 	after   *ratchet   // the ratchet once the key is used, when it is not a late one
 	started bool       // the ratchets of the leaf do not exist yet
 	others  [2][]byte  // with started: first secrets of both ratchets
@@ -180,7 +181,7 @@ func (t *SecretTree) Peek(leaf uint32, kind Ratchet, generation uint32) (*Use, e
 		return u, u.fromSkipped(r, generation)
 	}
 	if generation-r.next > t.limits.MaxSkip || generation == 1<<32-1 {
-		u.discard()
+		u.Discard()
 		return nil, ErrTooFar
 	}
 	t.advance(u, r, generation)
@@ -218,6 +219,7 @@ func (r *ratchet) find(generation uint32) (int, bool) {
 
 // advance steps a copy of the ratchet to behind the generation. Keys on the way are derived only as far as they will be kept.
 func (t *SecretTree) advance(u *Use, r *ratchet, generation uint32) {
+	u.from = r.next
 	after := &ratchet{secret: append([]byte(nil), r.secret...), next: r.next, skipped: slices.Clone(r.skipped)}
 	for after.next < generation {
 		if generation-after.next <= uint32(t.limits.Keep) {
@@ -273,9 +275,26 @@ func (t *SecretTree) Consume(u *Use) {
 	t.dirty[u.id] = true
 }
 
-func (u *Use) discard() {
+// Discard overwrites what was derived for a use that is not consumed.
+func (u *Use) Discard() {
 	for _, secret := range u.others {
 		suite.Wipe(secret)
+	}
+	for _, secret := range u.change.add {
+		suite.Wipe(secret)
+	}
+	if u.late {
+		return // the key is the ratchet's own
+	}
+	u.key.wipe()
+	if u.after == nil {
+		return
+	}
+	suite.Wipe(u.after.secret)
+	for i := range u.after.skipped {
+		if u.after.skipped[i].generation >= u.from {
+			u.after.skipped[i].wipe()
+		}
 	}
 }
 

@@ -133,3 +133,31 @@ func recordNode(prefix, key string) (at NodeIndex, ok bool, err error) {
 	}
 	return NodeIndex(n), true, nil
 }
+
+// Share returns the keys with those of other that belong to nodes above the own leaf: leaves of one process learn together.
+func (k *Keys) Share(other *Keys) *Keys {
+	next := &Keys{k.own, maps.Clone(k.pairs)}
+	for at, p := range other.pairs {
+		if _, leaf := at.Leaf(); !leaf && at.Covers(k.own) {
+			next.pairs[at] = p
+		}
+	}
+	return next
+}
+
+// RetireAll is Retire for the keys of several own leaves, which may share pairs: what is in none of next is overwritten.
+func RetireAll(old, next []*Keys) {
+	kept := make(map[*pair]bool)
+	for _, k := range next {
+		for _, p := range k.pairs {
+			kept[p] = true
+		}
+	}
+	for _, k := range old {
+		for _, p := range k.pairs {
+			if !kept[p] {
+				suite.Wipe(p.private)
+			}
+		}
+	}
+}
