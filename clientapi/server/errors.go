@@ -64,8 +64,8 @@ func (c *call) toAPI(err error) *api.Error {
 	var refused *mimi.Error
 	if errors.As(err, &refused) {
 		e := FromMIMI(refused)
-		if refused.Temporary() && c.foreign() && refused.Detail != "" {
-			blame(e, c.to)
+		if c.foreign() {
+			c.blame(e, refused)
 		}
 		return e
 	}
@@ -79,12 +79,19 @@ func (c *call) toAPI(err error) *api.Error {
 func (c *call) foreign() bool { return !c.to.IsZero() && c.to != c.device.User.Provider() }
 
 // blame names the other provider that did not do its part. A failure of the own store has no detail (see follower) and is not
-// blamed on others.
-func blame(e *api.Error, p uri.Provider) {
-	e.Waiting = p.Domain()
-	if e.Code == api.Internal || e.Code == api.Unavailable {
+// blamed on others; that the other one does not accept our certificate is nothing that the client could mend by giving up.
+func (c *call) blame(e *api.Error, refused *mimi.Error) {
+	switch refused.Code {
+	case mimi.Internal, mimi.Unavailable, mimi.NotAuthenticated:
+		if refused.Code == mimi.Internal && refused.Detail == "" {
+			return
+		}
 		e.Code = api.PeerUnreachable
+	case mimi.TooMany, mimi.OutOfStorage:
+	default:
+		return
 	}
+	e.Waiting = c.to.Domain()
 }
 
 // viaHub says who is asked for KeyPackages of a user in a room: its hub (P-KM-03), or when that is the own provider the user's.

@@ -105,14 +105,17 @@ func (c *call) stream() (any, error) {
 	c.w.Header().Set("Content-Type", api.TypeStream)
 	beat := time.NewTicker(api.Heartbeat * time.Second)
 	defer beat.Stop()
+	now := make(chan struct{})
+	close(now)
 	for {
 		if c.send(events) != nil {
 			return nil, errGone
 		}
+		next := wake
 		if len(events) > 0 {
-			after = &events[len(events)-1].Cursor
+			after, next = &events[len(events)-1].Cursor, now
 		}
-		if !c.pause(len(events) > 0, wake, ended, beat.C) {
+		if !c.pause(next, ended, beat.C) {
 			return nil, errGone
 		}
 		// From here on an error cannot be told any more: the stream ends, the client comes back and gets it as an answer.
@@ -125,41 +128,34 @@ func (c *call) stream() (any, error) {
 	}
 }
 
-// pause waits until there may be events, or looks only whether the stream has to end when there may be some already; false ends it.
-func (c *call) pause(ready bool, wake, ended <-chan struct{}, beat <-chan time.Time) bool {
-	for {
-		select {
-		case <-ended:
-			return false
-		case <-c.Stopping:
-			return false
-		case <-c.r.Context().Done():
-			return false
-		case <-beat:
-			if !c.alive() {
-				return false
-			}
-			continue
-		default:
-		}
-		if ready {
-			return true
-		}
+// pause waits until there may be events; false ends the stream.
+func (c *call) pause(wake, ended <-chan struct{}, beat <-chan time.Time) bool {
+	for !c.over(ended) {
 		select {
 		case <-wake:
-			return true
-		case <-ended:
-			return false
-		case <-c.Stopping:
-			return false
-		case <-c.r.Context().Done():
-			return false
+			return !c.over(ended)
 		case <-beat:
 			if !c.alive() {
 				return false
 			}
+		case <-ended:
+		case <-c.Stopping:
+		case <-c.r.Context().Done():
 		}
 	}
+	return false
+}
+
+// over reports whether the stream has to end, also when there is always something to send.
+func (c *call) over(ended <-chan struct{}) bool {
+	select {
+	case <-ended:
+	case <-c.Stopping:
+	case <-c.r.Context().Done():
+	default:
+		return false
+	}
+	return true
 }
 
 // alive sends an empty frame, and looks whether the token still is one: a revoked client loses its stream within a heartbeat.
