@@ -48,6 +48,9 @@ func (c *Client) buildJoin(ctx context.Context, i *Intent, at uri.Room) (*Room, 
 		return nil, c.unanswered(ctx, i, err)
 	}
 	group, result, err := c.externalCommit(at, state)
+	if errors.Is(err, credential.ErrUnknownCA) {
+		return nil, c.unanswered(ctx, i, &RetryError{Err: err})
+	}
 	if err != nil {
 		i.refused("cannot join: " + err.Error())
 		return nil, c.saveIntent(ctx, i, nil)
@@ -197,9 +200,6 @@ func (c *Client) updateJoin(ctx context.Context, r *Room, i *Intent) error {
 	return c.saveIntent(ctx, i, d)
 }
 
-// dropJoin gives up an external commit that another commit has overtaken; the intent's own answer will be a wrong epoch.
-func (s *step) dropJoin() {}
-
 // welcome lets the device into a room to which somebody added it.
 func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
 	c := s.client
@@ -218,6 +218,9 @@ func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
 		params.Tree = &item.Tree.Tree
 	}
 	group, _, err := mls.Join(c.cfg.MLS, params, s.now)
+	if s.undecided(err) {
+		return ErrAuthorities
+	}
 	if err == nil {
 		err = checkRoom(s.event.Room, group.Public().Context())
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -116,7 +117,14 @@ func (c *Client) claim(ctx context.Context, r *Room, i *Intent, user uri.User) (
 	}
 	var packages claimed
 	for _, k := range answer.Clients {
-		if k.Status == mimi.ClientSuccess && c.fits(user, k.KeyPackage) {
+		if k.Status != mimi.ClientSuccess {
+			continue
+		}
+		err := c.fits(user, k.KeyPackage)
+		if errors.Is(err, credential.ErrUnknownCA) {
+			return false, c.unanswered(ctx, i, &RetryError{Err: err})
+		}
+		if err == nil {
 			packages.KeyPackages = append(packages.KeyPackages, *k.KeyPackage)
 		}
 	}
@@ -149,10 +157,18 @@ func claimRefusal(code mimi.KeyMaterialUserCode) string {
 }
 
 // fits applies the room's rules to a claimed KeyPackage: it must be the asked user's and valid now.
-func (c *Client) fits(user uri.User, kp *wire.KeyPackage) bool {
+func (c *Client) fits(user uri.User, kp *wire.KeyPackage) error {
 	id, err := credential.Parse(kp.Leaf.Credential)
-	return err == nil && id.User == user && mls.ValidateKeyPackage(c.cfg.MLS, kp, c.cfg.Now()) == nil
+	if err != nil {
+		return err
+	}
+	if id.User != user {
+		return errOtherUser
+	}
+	return mls.ValidateKeyPackage(c.cfg.MLS, kp, c.cfg.Now())
 }
+
+var errOtherUser = errors.New("client: the KeyPackage is another user's")
 
 func (c *Client) keyMaterialRequest(r *Room, user uri.User) (*mimi.KeyMaterialRequest, error) {
 	s, err := suite.Lookup(c.self.Suite)

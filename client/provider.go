@@ -69,4 +69,6 @@ var (
 	ErrStranger    = errors.New("client: not a participant")
 	ErrBroken      = errors.New("client: a store failure came before; open the client again")
 	ErrNoAccount   = errors.New("client: the store holds no account")
+	// ErrAuthorities means that the validator did not know a provider's authorities.
+	ErrAuthorities = errors.New("client: a provider's authorities are not known yet")
 )

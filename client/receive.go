@@ -43,16 +43,22 @@ func (c *Client) Receive(ctx context.Context, wait time.Duration) (int, error) {
 // Cursor is the place up to which the inbox is worked off and stored.
 func (c *Client) Cursor() Cursor { return c.cursor }
 
-// Handle works one event off. Streams call it in the order of cursors; one that was handled before does nothing. An error is that
-// of the store: whatever others sent ends as a timeline entry, at worst as a gap.
-func (c *Client) Handle(ctx context.Context, e Event) error {
+// Handle works one event off. Streams call it in the order of cursors; one that was handled before does nothing. ErrAuthorities means
+// that nothing was done: the caller gets what is missing and calls again, or gives up with HandleAnyway. Any other error is that of
+// the store: whatever others sent ends as a timeline entry, at worst as a gap.
+func (c *Client) Handle(ctx context.Context, e Event) error { return c.handle(ctx, e, true) }
+
+// HandleAnyway is Handle with the authorities that there are: a change of a room that cannot be verified becomes a gap.
+func (c *Client) HandleAnyway(ctx context.Context, e Event) error { return c.handle(ctx, e, false) }
+
+func (c *Client) handle(ctx context.Context, e Event, patient bool) error {
 	if c.broken != nil {
 		return c.broken
 	}
 	if e.Cursor <= c.cursor {
 		return nil
 	}
-	step := &step{client: c, event: e, now: time.UnixMilli(int64(e.Timestamp))}
+	step := &step{client: c, event: e, patient: patient, now: time.UnixMilli(int64(e.Timestamp))}
 	var item mimi.FanoutMessage
 	if err := syntax.Unmarshal(e.Body, &item); err != nil {
 		step.gap("not a message")
@@ -67,11 +73,13 @@ type step struct {
 	client *Client
 	event  Event
 	now    time.Time // the hub's acceptance time, at which lifetimes are judged (design decision 7a)
-	delta  mls.Delta
-	room   *Room
-	ended  []*Intent // intents whose echo this was
-	used   string    // reference of the KeyPackage that a Welcome used up
-	err    error     // a failure to encode a record
+	// patient leaves the event when an authority is missing that would tell whether it is valid.
+	patient bool
+	delta   mls.Delta
+	room    *Room
+	ended   []*Intent // intents whose echo this was
+	used    string    // reference of the KeyPackage that a Welcome used up
+	err     error     // a failure to encode a record
 }
 
 // finish writes everything that the event changed.
@@ -167,7 +175,9 @@ func (s *step) item(ctx context.Context, item *mimi.FanoutMessage) error {
 	case item.Message.ContentType() == wire.ProposalContent:
 		s.proposals(append([]wire.Message{item.Message}, item.MoreProposals...))
 	case item.Message.ContentType() == wire.CommitContent:
-		s.commit(&item.Message)
+		if err := s.commit(&item.Message); err != nil {
+			return err
+		}
 		s.proposals(item.ExternalProposals)
 	default:
 		s.gap("not a message that a room has")
@@ -306,24 +316,26 @@ func userOf(leaf *wire.LeafNode) uri.User {
 
 // commit moves the room to its next epoch. What the engine and the room's rules refuse leaves the room as it is: this client then
 // stands alone and says so (P-AR-03).
-func (s *step) commit(m *wire.Message) {
+func (s *step) commit(m *wire.Message) error {
 	r := s.room
 	own := s.echoOf(m)
 	if r.joining && own == nil {
-		s.dropJoin()
-		return
+		return nil // it has overtaken this device's own; the answer to that will be a wrong epoch
 	}
 	before, err := participants(r.group.Public())
 	s.keep(err)
 	staged, err := r.group.Process(m, s.now)
+	if s.undecided(err) {
+		return ErrAuthorities
+	}
 	if err != nil {
 		s.gap("a change of the room could not be taken: " + readable(err))
-		return
+		return nil
 	}
 	if err := room.Judge(staged.Staged, nil); err != nil {
 		staged.Discard()
 		s.gap("a change of the room breaks its rules: " + err.Error())
-		return
+		return nil
 	}
 	_, committer := staged.Committer()
 	s.apply(staged)
@@ -335,7 +347,11 @@ func (s *step) commit(m *wire.Message) {
 	if r.group.Removed() {
 		s.close()
 	}
+	return nil
 }
+
+// undecided reports that an error may only mean that this device has not seen a provider's authorities yet.
+func (s *step) undecided(err error) bool { return s.patient && errors.Is(err, credential.ErrUnknownCA) }
 
 // notices tells what a commit changed for people.
 func (s *step) notices(before *mimi.ParticipantList, staged *mls.Staged, actor uri.User, own bool) {

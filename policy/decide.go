@@ -8,7 +8,9 @@ type Denied struct {
 	Reason     string // for people
 }
 
-func (e *Denied) Error() string { return fmt.Sprintf("policy:%#04x %s", uint16(e.Capability), e.Reason) }
+func (e *Denied) Error() string {
+	return fmt.Sprintf("policy:%#04x %s", uint16(e.Capability), e.Reason)
+}
 
 // Actor is who does something: a role, and whether the actor is the one to whom it is done.
 type Actor struct {
