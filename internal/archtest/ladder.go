@@ -68,6 +68,7 @@ func Ladder() []Rung {
 		{Path: "store/memory", Rank: R3},
 		{Path: "store/sqlite", Rank: R3},
 		{Path: "store/postgres", Rank: R3},
+		{Path: "store/device", Rank: R3},
 		{Path: "mimihttp", Rank: R3},
 		{Path: "clientapi/api", Rank: R3},
 		{Path: "clientapi/server", Rank: R3, Same: []string{"clientapi/api"}},
@@ -81,9 +82,10 @@ func Ladder() []Rung {
 
 		{Path: "provider/...", Rank: R4, Same: []string{"provider/..."}},
 		{Path: "gatewayd/...", Rank: R4, Same: []string{"gatewayd/..."}},
-		// The demo and the bench run whole providers inside or beside themselves.
-		{Path: "demo/...", Rank: R4, Same: []string{"demo/...", "provider/...", "gatewayd/..."}},
-		{Path: "bench/...", Rank: R4, Same: []string{"bench/...", "provider/...", "gatewayd/..."}},
+		{Path: "device", Rank: R4},
+		// The demo and the bench run whole providers and devices inside or beside themselves.
+		{Path: "demo/...", Rank: R4, Same: []string{"demo/...", "device", "provider/...", "gatewayd/..."}},
+		{Path: "bench/...", Rank: R4, Same: []string{"bench/...", "device", "provider/...", "gatewayd/..."}},
 
 		{Path: "cmd/parley/...", Rank: R5, Same: []string{"cmd/parley/..."}},
 

@@ -1,0 +1,352 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/client"
+	"parley/credential"
+	"parley/mls"
+	"parley/room"
+	"parley/uri"
+)
+
+// Config is what a device is made of.
+type Config struct {
+	Store    client.Store
+	Provider client.Provider
+	// Authorities returns the CA sets that the own provider knows of one provider, or of all for the zero value.
+	Authorities func(ctx context.Context, p uri.Provider) ([]Authority, error)
+	// News gets what is new after each step, from the goroutine of Run. nil: nobody asks.
+	News func(News)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// News is what changed.
+type News struct {
+	Entries map[uri.Room][]client.Entry
+	// Online tells whether the last word from the provider was an answer; Reason says why not.
+	Online bool
+	Reason string
+	// Alarm names a provider whose published authorities share nothing with those this device has pinned.
+	Alarm string
+}
+
+// Times of the loop.
+const (
+	pollWait      = 50 * time.Second // how long an empty poll is held
+	retryPoll     = time.Second      // first pause after a poll that failed; doubled up to retryPollMost
+	retryPollMost = 30 * time.Second
+	ackAfter      = 250 * time.Millisecond // acknowledgements are gathered for this long
+	stockEvery    = time.Minute            // KeyPackages are counted this often
+	patience      = time.Minute            // how long an event waits for authorities
+)
+
+// stockLow is the number of KeyPackages below which new ones are published.
+const stockLow = 10
+
+// Device is a running client. Its methods may be called from any goroutine.
+type Device struct {
+	cfg    Config
+	client *client.Client // owned by Run
+	roots  *roots
+	events chan []client.Event
+	state  chan error // of the reader: nil after an answer
+	calls  chan call
+
+	acked   client.Cursor
+	ackAt   time.Time // zero: nothing to acknowledge
+	stockAt time.Time
+	flushAt time.Time // zero: nothing waits for the clock
+	news    News
+}
+
+type call struct {
+	do   func(*client.Client) error
+	done chan error
+}
+
+// Open loads the device from its store. client.ErrNoAccount: it was never enrolled.
+func Open(ctx context.Context, cfg Config) (*Device, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	known, err := loadRoots(ctx, cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.Open(ctx, client.Config{
+		Store:    cfg.Store,
+		Provider: cfg.Provider,
+		Now:      cfg.Now,
+		MLS: &mls.Config{
+			ValidateLeaf:   credential.Validator(known.of),
+			ValidateSender: credential.SenderValidator(known.of),
+			Components:     room.Components(),
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Device{
+		cfg: cfg, client: c, roots: known, acked: c.Cursor(),
+		events: make(chan []client.Event, 1), state: make(chan error, 1), calls: make(chan call),
+	}, nil
+}
+
+// Account tells who the device is.
+func (d *Device) Account() *client.Account { return d.client.Account() }
+
+// Do runs f with the client, between two steps of Run, and returns its error. What f asked for is sent right afterwards.
+func (d *Device) Do(ctx context.Context, f func(*client.Client) error) error {
+	c := call{f, make(chan error, 1)}
+	select {
+	case d.calls <- c:
+		return <-c.done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run works until ctx ends or the store fails. It is called once.
+func (d *Device) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.read(ctx) })
+	g.Go(func() error {
+		err := d.work(ctx)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	})
+	if err := g.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// read fetches events ahead of the work.
+func (d *Device) read(ctx context.Context) error {
+	after, pause := d.acked, retryPoll
+	for ctx.Err() == nil {
+		batch, err := d.cfg.Provider.Events(ctx, after, pollWait)
+		select {
+		case d.state <- err:
+		default: // the last word was not taken yet; the next one follows soon
+		}
+		if err != nil {
+			if !wait(ctx, retryAfter(err, pause)) {
+				break
+			}
+			pause = min(2*pause, retryPollMost)
+			continue
+		}
+		pause = retryPoll
+		if len(batch) == 0 {
+			continue
+		}
+		after = batch[len(batch)-1].Cursor
+		select {
+		case d.events <- batch:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
+}
+
+func retryAfter(err error, pause time.Duration) time.Duration {
+	var retry *client.RetryError
+	if errors.As(err, &retry) && retry.After > pause {
+		return retry.After
+	}
+	return pause
+}
+
+func wait(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// work is the loop that owns the client.
+func (d *Device) work(ctx context.Context) error {
+	if err := d.refreshAuthorities(ctx, uri.Provider{}); err != nil {
+		return err
+	}
+	for {
+		if err := d.settle(ctx); err != nil {
+			return err
+		}
+		timer := time.NewTimer(d.pause())
+		var err error
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case batch := <-d.events:
+			err = d.handle(ctx, batch)
+		case said := <-d.state:
+			d.online(said)
+		case c := <-d.calls:
+			c.done <- c.do(d.client)
+		case <-timer.C:
+		}
+		timer.Stop()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// pause is how long nothing has to be done by itself.
+func (d *Device) pause() time.Duration {
+	next := d.stockAt
+	for _, t := range []time.Time{d.flushAt, d.ackAt} {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	return max(next.Sub(d.cfg.Now()), 0)
+}
+
+// settle does what is due: outbox, acknowledgement, stock; and tells the news.
+func (d *Device) settle(ctx context.Context) (err error) {
+	if d.flushAt, err = d.client.Flush(ctx); err != nil {
+		return err
+	}
+	if learned, err := d.learn(ctx); err != nil {
+		return err
+	} else if learned {
+		d.flushAt = d.cfg.Now().Add(ackAfter)
+	}
+	now := d.cfg.Now()
+	if !d.ackAt.IsZero() && !now.Before(d.ackAt) {
+		d.ack(ctx)
+	}
+	if !now.Before(d.stockAt) {
+		d.stockAt = now.Add(stockEvery)
+		if err := d.client.Stock(ctx, stockLow); errors.Is(err, client.ErrBroken) {
+			return err
+		} else if err != nil {
+			d.stockAt = now.Add(retryPoll)
+		}
+	}
+	d.tell()
+	return nil
+}
+
+// handle works a batch of events off.
+func (d *Device) handle(ctx context.Context, batch []client.Event) error {
+	for _, e := range batch {
+		if err := d.handleOne(ctx, e); err != nil {
+			return err
+		}
+	}
+	if d.ackAt.IsZero() {
+		d.ackAt = d.cfg.Now().Add(ackAfter)
+	}
+	return nil
+}
+
+// handleOne works one event off, after getting authorities that it needs. When they cannot be had for long, the event is worked off
+// without: one silent provider must not stop all rooms.
+func (d *Device) handleOne(ctx context.Context, e client.Event) error {
+	until := d.cfg.Now().Add(patience)
+	for {
+		err := d.client.Handle(ctx, e)
+		if !errors.Is(err, client.ErrAuthorities) {
+			return err
+		}
+		learned, err := d.learn(ctx)
+		if err != nil {
+			return err
+		}
+		if learned {
+			continue
+		}
+		if !d.cfg.Now().Before(until) {
+			return d.client.HandleAnyway(ctx, e)
+		}
+		if !wait(ctx, retryPoll) {
+			return ctx.Err()
+		}
+	}
+}
+
+// ack tells the provider what is stored here. A failure is not lost: the next one says the same and more.
+func (d *Device) ack(ctx context.Context) {
+	d.ackAt = time.Time{}
+	cursor := d.client.Cursor()
+	if cursor == d.acked {
+		return
+	}
+	if err := d.cfg.Provider.Ack(ctx, cursor); err != nil {
+		d.ackAt = d.cfg.Now().Add(retryAfter(err, retryPoll))
+		return
+	}
+	d.acked = cursor
+}
+
+// learn fetches the authorities that a validator missed; it reports whether anything was learned.
+func (d *Device) learn(ctx context.Context) (learned bool, err error) {
+	for _, p := range d.roots.takeMissing() {
+		before := d.roots.count()
+		if err := d.refreshAuthorities(ctx, p); err != nil {
+			return learned, err
+		}
+		learned = learned || d.roots.count() > before
+	}
+	return learned, nil
+}
+
+func (r *roots) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pins)
+}
+
+// refreshAuthorities asks the own provider. Only a failing store is an error: without an answer the device goes on with what it knows.
+func (d *Device) refreshAuthorities(ctx context.Context, p uri.Provider) error {
+	published, err := d.cfg.Authorities(ctx, p)
+	if err != nil {
+		return ctx.Err()
+	}
+	for _, a := range published {
+		what, err := d.roots.observe(ctx, a)
+		if err != nil {
+			return fmt.Errorf("device: keep authorities: %w", err)
+		}
+		if what == alarm {
+			d.news.Alarm = a.Provider.Domain()
+		}
+	}
+	return nil
+}
+
+func (d *Device) online(err error) {
+	d.news.Online, d.news.Reason = err == nil, ""
+	if err != nil {
+		d.news.Reason = err.Error()
+	}
+}
+
+// tell hands the news over.
+func (d *Device) tell() {
+	if d.cfg.News == nil {
+		d.client.TakeNew()
+		return
+	}
+	n := d.news
+	n.Entries = d.client.TakeNew()
+	d.news.Alarm = ""
+	d.cfg.News(n)
+}
