@@ -53,6 +53,10 @@ func (h *Hub) tryUpdate(ctx context.Context, caller uri.Provider, at uri.Room, r
 	}
 	change, refusal := h.stage(s, caller, at, r)
 	if refusal != nil {
+		// The same request may have been accepted between the two reads: then the room is against it because of it.
+		if answer, err = stored[mimi.UpdateRoomResponse](ctx, h.cfg.Store, key); err != nil || answer != nil {
+			return answer, err
+		}
 		return refusal, nil
 	}
 	err = h.cfg.Store.Update(ctx, func(tx Tx) error {
