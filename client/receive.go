@@ -272,7 +272,7 @@ func readable(err error) string {
 
 // proposals takes in a bundle that waits for the next commit.
 func (s *step) proposals(messages []wire.Message) {
-	if s.room.joining {
+	if s.room.joining || s.room.group == nil { // not in yet, or out by the commit that they were stapled to
 		return
 	}
 	for k := range messages {
