@@ -184,7 +184,7 @@ func (c *Client) keyMaterialRequest(r *Room, user uri.User) (*mimi.KeyMaterialRe
 		RequestingUser: c.self.User.String(),
 		TargetUser:     user.String(),
 		Room:           r.URI.String(),
-		Suites:         []wire.CipherSuite{r.group.Public().Suite().ID()},
+		Suites:         freshFor(r.Epoch(), r.group.Public().Suite().ID()),
 		SignatureKey:   public,
 		Credential:     c.self.Credential,
 	}
@@ -194,6 +194,18 @@ func (c *Client) keyMaterialRequest(r *Room, user uri.User) (*mimi.KeyMaterialRe
 		}
 	}
 	return request, request.Sign(c.self.Signer)
+}
+
+// freshFor is a list of suites by which the request of one epoch differs from that of another: the same request within a day gets the
+// same KeyPackages, which would be used twice when somebody is added, removed and added again. The epoch stands in GREASE
+// values (RFC 9420 §13.5), which no provider offers. A repetition in the same epoch stays the same.
+func freshFor(epoch uint64, suites ...wire.CipherSuite) []wire.CipherSuite {
+	for {
+		suites = append(suites, wire.CipherSuite(0x0a0a+0x1010*(epoch%15)))
+		if epoch /= 15; epoch == 0 {
+			return suites
+		}
+	}
 }
 
 // buildRemove removes all leaves of the user and the list entry in one commit (P-UP-11).
