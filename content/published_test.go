@@ -195,7 +195,7 @@ func TestPublishedDerived(t *testing.T) {
 	t.Run("C-DER-02 seven derived values", func(t *testing.T) {
 		want := content.Derived{
 			// The file has the ID of the formula of -07 (A-C1); all else is as in the .edn file.
-			ID:       messageID(t, "01b008444467273cc43d6f0ebeac13eb84229c4fffe8f6c3594c905f47779e5a"),
+			ID:       messageID(t, "01b0084467273cc43d6f0ebeac13eb84229c4fffe8f6c3594c905f47779e5a79"),
 			Accepted: content.AcceptedAt(1644387225019), Leaf: 4,
 			Group:  unhex(t, "eeee0d12a7b5b5b78115ad1a1ddb13811c83fd7387c43e66799a594beeda26bf"),
 			Client: "mimi://example.com/d/3b52249d-68f9-45ce-8bf5-c799f3cad7ec/0003",
