@@ -33,10 +33,10 @@ type audit struct {
 
 // note is a message that somebody wrote.
 type note struct {
-	by       *device
-	room     uri.Room
-	text     string
-	doubtful bool // the writing device failed while it noted the wish
+	by     *device
+	room   uri.Room
+	text   string
+	wished bool // the device has noted the wish: it did not fail while the person wrote
 }
 
 // attempt is what a device handed in to make a room.

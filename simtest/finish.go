@@ -82,7 +82,7 @@ func (w *World) finishMessages() {
 		refused := slices.ContainsFunc(n.by.client.Intents(), func(i client.Intent) bool {
 			return string(i.MessageID) == id && i.Fate == client.Failed
 		})
-		if !accepted && !refused && !n.doubtful {
+		if !accepted && !refused && n.wished {
 			w.fail("no silent loss", "%s wrote %q; it was not accepted, and nothing says so", n.by.name, n.text)
 			return
 		}

@@ -153,10 +153,9 @@ func (w *World) writeIn(ctx context.Context, d *device, r *client.Room) error {
 	w.audit.writes(d, r.URI, string(id[:]), text)
 	intent, err := d.client.Send(ctx, r.URI, encoded, id[:])
 	if err != nil {
-		// Not even wished: the store failed, and may hold it nevertheless.
-		w.audit.written[string(id[:])].doubtful = true
 		return err
 	}
+	w.audit.written[string(id[:])].wished = true
 	w.say(&d.process, nil, "writes message %d in %s (intent %d)", n, w.short(r.URI), intent)
 	w.count("messages written")
 	return nil
