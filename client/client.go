@@ -21,6 +21,8 @@ type Config struct {
 	Provider Provider
 	MLS      *mls.Config // with the validators and components that the hub uses too
 	Now      func() time.Time
+	// Wanted is how many unclaimed KeyPackages the device keeps at its provider; 0 means StockWanted.
+	Wanted int
 }
 
 // Client is one device. It is for one goroutine at a time.
@@ -42,6 +44,9 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	self, err := LoadAccount(ctx, cfg.Store)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Wanted == 0 {
+		cfg.Wanted = StockWanted
 	}
 	c := &Client{cfg: cfg, self: self, rooms: make(map[uri.Room]*Room), stock: make(map[string]bool), nextID: 1}
 	for _, load := range []func(context.Context) error{c.loadCursor, c.loadStock, c.loadIntents, c.loadRooms} {

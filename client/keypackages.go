@@ -16,7 +16,7 @@ import (
 const (
 	keyPackages = "kp/"
 
-	// StockWanted is how many unclaimed KeyPackages a device keeps at its provider.
+	// StockWanted is how many unclaimed KeyPackages a device keeps at its provider when its Config does not say.
 	StockWanted = 20
 	// PackageLife is how long a KeyPackage may be used; packageSlack lets it be used by a peer whose clock is behind.
 	PackageLife  = 60 * 24 * time.Hour
@@ -43,7 +43,7 @@ func (c *Client) Stock(ctx context.Context, low int) error {
 	}
 	var d mls.Delta
 	var publish []wire.KeyPackage
-	for range StockWanted - available {
+	for range c.cfg.Wanted - available {
 		bundle, ref, err := c.newBundle()
 		if err != nil {
 			return err
