@@ -197,17 +197,18 @@ func (c *Client) unanswered(ctx context.Context, i *Intent, err error) error {
 func (r *Room) ownLeaf() mls.LeafIndex { return r.group.OwnLeaves()[0] }
 
 // mustCommitFirst reports whether proposals wait that this device may commit: all but its own leave.
-func (c *Client) mustCommitFirst(r *Room) bool {
-	pending := r.group.Public().Pending()
-	for _, p := range pending {
-		if p.Proposal.Type == wire.SelfRemoveProposal && p.Sender.Index == uint32(r.ownLeaf()) {
-			return false
-		}
-		if p.Proposal.Type == wire.RemoveProposal && p.Proposal.Remove == uint32(r.ownLeaf()) {
-			return false
+func (c *Client) mustCommitFirst(r *Room) bool { return len(r.group.Public().Pending()) > 0 && !r.leaving() }
+
+// leaving reports whether this device's removal waits for a commit.
+func (r *Room) leaving() bool {
+	own := uint32(r.ownLeaf())
+	for _, p := range r.group.Public().Pending() {
+		if p.Proposal.Type == wire.SelfRemoveProposal && p.Sender.Index == own ||
+			p.Proposal.Type == wire.RemoveProposal && p.Proposal.Remove == own {
+			return true
 		}
 	}
-	return len(pending) > 0
+	return false
 }
 
 // commitPending puts a commit of what waits in front of the room's intents, unless one is there.

@@ -271,8 +271,8 @@ func (c *Client) buildLeave(ctx context.Context, r *Room, i *Intent) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	if !there {
-		i.Fate = Done
+	if !there || r.leaving() {
+		i.Fate = Done // gone, or asked for already: the same octets would not come back a second time
 		return false, c.saveIntent(ctx, i, nil)
 	}
 	list, err := room.ListUpdate(mimi.ParticipantListUpdate{Removed: []uint32{index}})
