@@ -197,7 +197,9 @@ func (c *Client) unanswered(ctx context.Context, i *Intent, err error) error {
 func (r *Room) ownLeaf() mls.LeafIndex { return r.group.OwnLeaves()[0] }
 
 // mustCommitFirst reports whether proposals wait that this device may commit: all but its own leave.
-func (c *Client) mustCommitFirst(r *Room) bool { return len(r.group.Public().Pending()) > 0 && !r.leaving() }
+func (c *Client) mustCommitFirst(r *Room) bool {
+	return len(r.group.Public().Pending()) > 0 && !r.leaving()
+}
 
 // leaving reports whether this device's removal waits for a commit.
 func (r *Room) leaving() bool {
