@@ -48,8 +48,12 @@ func (d *device) start() {
 	d.world.spawn(&d.process, d.run)
 }
 
-// lowStock is how many KeyPackages a device wants at its provider at least.
-const lowStock = 5
+// How many KeyPackages a device keeps at its provider, and how few make it publish more. Few are cheap, and run out.
+const (
+	wantedStock = 3
+	lowStock    = 2
+	stockEvery  = 15 * time.Second
+)
 
 // pollEvery is how often a device asks its provider without being woken.
 const pollEvery = 5 * time.Second
@@ -58,16 +62,16 @@ const pollEvery = 5 * time.Second
 func (d *device) run() {
 	w := d.world
 	ctx := context.Background()
-	c, err := client.Open(ctx, client.Config{Store: d.disk, Provider: &api1{d}, MLS: w.fixture.mls(), Now: d.now})
+	c, err := client.Open(ctx, client.Config{Store: d.disk, Provider: &api1{d}, MLS: w.fixture.mls(), Now: d.now, Wanted: wantedStock})
 	if err != nil {
 		w.fail("open", "%s cannot open its store: %v", d.name, err)
 		return
 	}
 	d.client, d.fresh = c, true
-	stocked := false
+	var stock time.Duration // when to look at the stock of KeyPackages
 	for {
-		if !stocked {
-			stocked = d.settled(c.Stock(ctx, lowStock)) == nil
+		if stock <= w.now && d.settled(c.Stock(ctx, lowStock)) == nil {
+			stock = w.now + stockEvery
 		}
 		_, err := c.Receive(ctx, 0)
 		d.settled(err)
@@ -84,7 +88,7 @@ func (d *device) run() {
 		if !next.IsZero() {
 			wait = min(wait, max(next.Sub(d.now()), time.Millisecond))
 		}
-		if !stocked {
+		if stock <= w.now {
 			wait = min(wait, time.Second)
 		}
 		w.wait(&d.bell, wait)

@@ -144,7 +144,6 @@ func (w *World) lookMessage(d *device, at uri.Room, e client.Entry, want []expec
 	case e.Text != wrote.text || e.User != wrote.by.account.User.String() || e.Unverified != "":
 		w.fail("timeline", "%s shows %q otherwise than it was written", d.name, wrote.text)
 	default:
-		w.count("messages shown")
 		return want[1:]
 	}
 	return nil
@@ -186,8 +185,16 @@ func (w *World) lookIntents(d *device) {
 		switch {
 		case i.Fate == client.Accepted && !accepted:
 			w.fail("no false success", "%s shows a %s as accepted that the hub of %s does not have", d.name, i.Kind, w.short(at))
+		case i.Fate == client.Failed && i.Kind == client.SendMessage && w.mayTalk(d, l, i):
+			w.fail("fair", "%s may talk in %s and is told no: %s", d.name, w.short(at), i.Reason)
 		case i.Fate == client.Failed && accepted:
 			w.fail("no false refusal", "%s shows a %s as refused (%s) that the hub of %s has accepted", d.name, i.Kind, i.Reason, w.short(at))
 		}
 	}
+}
+
+// mayTalk reports whether a device has been a member since before it noted the refused wish, with nobody having asked it to go.
+func (w *World) mayTalk(d *device, l *ledger, i client.Intent) bool {
+	s := l.current(d.account.Client.String())
+	return s != nil && s.leaving == open && len(l.spans[d.account.Client.String()]) == 1
 }

@@ -52,19 +52,19 @@ func (w *World) planPeople() {
 		})
 	}
 	for range 2 + w.rng.IntN(3) { // people come in early, or there is nobody to talk to
-		w.person(w.between(2*time.Second, 8*time.Second), w.anyDevice, w.add)
+		w.person(w.between(2*time.Second, 8*time.Second), w.someone, w.add)
 	}
 	for range 1 + w.rng.IntN(4) {
-		w.person(w.between(5*time.Second, stormy), w.anyDevice, w.add)
+		w.person(w.between(5*time.Second, stormy), w.someone, w.add)
 	}
 	for range 8 + w.rng.IntN(12) {
-		w.person(w.between(3*time.Second, stormy), w.anyDevice, w.write)
+		w.person(w.between(3*time.Second, stormy), w.someone, w.write)
 	}
 	for range w.rng.IntN(3) {
-		w.person(w.between(10*time.Second, stormy), w.anyDevice, w.remove)
+		w.person(w.between(10*time.Second, stormy), w.someone, w.remove)
 	}
 	for range w.rng.IntN(3) {
-		w.person(w.between(10*time.Second, stormy), w.anyDevice, w.leave)
+		w.person(w.between(10*time.Second, stormy), w.someone, w.leave)
 	}
 	for range w.rng.IntN(3) {
 		w.after(w.between(2*time.Second, stormy*3/4), w.secondDevice)
@@ -95,6 +95,20 @@ func (w *World) person(at time.Duration, who func() *device, do func(context.Con
 }
 
 func (w *World) anyDevice() *device { return w.devices[w.rng.IntN(len(w.devices))] }
+
+// someone picks a device that is in a room, if there is one.
+func (w *World) someone() *device {
+	var in []*device
+	for _, d := range w.devices {
+		if d.client != nil && slices.ContainsFunc(d.client.Rooms(), (*client.Room).Active) {
+			in = append(in, d)
+		}
+	}
+	if len(in) == 0 {
+		return w.anyDevice()
+	}
+	return in[w.rng.IntN(len(in))]
+}
 
 // create makes a room at the device's provider. While its fate is unknown the person tries with another name, as the room of that
 // name may exist now.

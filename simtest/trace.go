@@ -56,7 +56,7 @@ func (l line) String() string {
 
 // dull are exchanges that say nothing in most histories.
 func (l line) dull() bool {
-	for _, word := range []string{"events", "ack"} {
+	for _, word := range []string{"events", "ack", "publish"} {
 		if l.text == word || strings.HasPrefix(l.text, word+",") || strings.HasPrefix(l.text, "answer to "+word+":") {
 			return true
 		}

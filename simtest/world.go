@@ -58,6 +58,8 @@ const (
 	deadline = 40 * time.Minute // of the virtual time in which everything has to come to rest
 	maxSteps = 400_000
 	maxTasks = 400 // of one process
+
+	dialogueLines = 70
 )
 
 // Run plays the history. It must not run beside another test that uses randomness.
@@ -112,7 +114,7 @@ func (w *World) result() *Result {
 	r := &Result{Seed: w.Seed, Failure: w.failed, Steps: w.steps, Virtual: w.now, Counts: w.counts}
 	w.trace.sum.Sum(r.Hash[:0])
 	if w.failed != nil {
-		r.Dialogue = w.trace.dialogue(70)
+		r.Dialogue = w.trace.dialogue(dialogueLines)
 	}
 	return r
 }
