@@ -1,0 +1,91 @@
+package provider
+
+import (
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"parley/mimihttp"
+	"parley/uri"
+)
+
+// Config is what a provider is made of.
+type Config struct {
+	Provider uri.Provider
+	// Store is the provider's; Run closes it.
+	Store *Store
+	Keys  *Keys
+	Peers []Peer
+
+	// Federation is the side of other providers: HTTPS with mutual TLS.
+	Federation Endpoint
+	// Authority stands in the URLs of the directory; empty: the provider's domain, with the port of the listener unless it is 443.
+	Authority string
+	// Client is the side of our own users' devices: HTTPS.
+	Client Endpoint
+	// Admin is the address of /livez, /readyz and /metrics over plain HTTP; empty: none.
+	Admin string
+	// Socket is the path of the unix socket for operators; empty: none.
+	Socket string
+
+	// Log gets what operators should know; nil: nothing is logged.
+	Log *slog.Logger
+	// Trace gets one JSON line (TraceLine) for each federation request; nil: none.
+	Trace io.Writer
+	// Workers bounds the batches that are on their way at once; 0 means 16.
+	Workers int
+	// Drain bounds how long requests may take to finish when the provider stops; 0 means 10 s.
+	Drain time.Duration
+
+	// Listen opens listeners; nil means TCP.
+	Listen func(address string) (net.Listener, error)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Endpoint is an address with its TLS certificate.
+type Endpoint struct {
+	Address     string
+	Certificate *mimihttp.CertificateFiles
+}
+
+var errIncomplete = errors.New("provider: configuration lacks the provider, its store, its keys or a certificate")
+
+func (c *Config) fill() error {
+	if c.Provider.IsZero() || c.Store == nil || c.Keys == nil || c.Federation.Certificate == nil || c.Client.Certificate == nil {
+		return errIncomplete
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Workers == 0 {
+		c.Workers = 16
+	}
+	if c.Drain == 0 {
+		c.Drain = 10 * time.Second
+	}
+	if c.Listen == nil {
+		c.Listen = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}
+
+// expiries tells when the certificates end.
+func (p *Provider) expiries() map[string]time.Time {
+	out := map[string]time.Time{"ca": p.cfg.Keys.CA.Cert.NotAfter}
+	if c, err := x509.ParseCertificate(p.cfg.Keys.Sender.Credential.Certificates[0]); err == nil {
+		out["hub"] = c.NotAfter
+	}
+	for name, e := range map[string]Endpoint{"federation": p.cfg.Federation, "client": p.cfg.Client} {
+		if c, err := e.Certificate.Certificate(); err == nil && c.Leaf != nil {
+			out[name] = c.Leaf.NotAfter
+		}
+	}
+	return out
+}

@@ -1,0 +1,329 @@
+package provider
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"parley/credential"
+	"parley/mls/suite"
+	"parley/mls/wire"
+	"parley/uri"
+)
+
+// AuthorityLife is how long the authority of a provider's users is valid.
+const AuthorityLife = 10 * 365 * 24 * time.Hour
+
+const (
+	pemCertificate = "CERTIFICATE"
+	pemPrivateKey  = "PRIVATE KEY"
+)
+
+// KeyFiles names the files of a provider's own keys.
+type KeyFiles struct {
+	// CACertificate holds the provider's CA set: the first certificate is the one that issues, the others are still or already vouched
+	// for while the authority is replaced.
+	CACertificate string
+	CAKey         string
+	// Hub holds the key with which the hub signs, and its certificate by the CA.
+	Hub string
+}
+
+// Keys are what a provider signs with.
+type Keys struct {
+	CA *credential.CA
+	// Authorities is the CA set, the issuing one first.
+	Authorities []*x509.Certificate
+	Hub         crypto.Signer
+	// Sender is the public side of Hub, as it stands in the external_senders of rooms. It stays the same octets for the life of the
+	// file: rooms and devices compare it.
+	Sender wire.ExternalSender
+	// Suites are the cipher suites of rooms for which Hub has the signature scheme.
+	Suites []wire.CipherSuite
+}
+
+// Pool holds the CA set.
+func (k *Keys) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, c := range k.Authorities {
+		pool.AddCert(c)
+	}
+	return pool
+}
+
+// KeyError is a file of keys that cannot be used.
+type KeyError struct {
+	File string
+	Err  error
+	Fix  string // what to do, if that is known
+}
+
+func (e *KeyError) Error() string {
+	if e.Fix == "" {
+		return e.File + ": " + e.Err.Error()
+	}
+	return e.File + ": " + e.Err.Error() + "; " + e.Fix
+}
+
+func (e *KeyError) Unwrap() error { return e.Err }
+
+// InitKeys makes the files that are missing, with mode 0600 for keys, and returns their names. It never replaces a file.
+func InitKeys(f KeyFiles, p uri.Provider, now time.Time) (made []string, err error) {
+	for _, name := range []string{f.CACertificate, f.CAKey, f.Hub} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	cert, key := exists(f.CACertificate), exists(f.CAKey)
+	if cert != key {
+		have, lacks := f.CACertificate, f.CAKey
+		if key {
+			have, lacks = lacks, have
+		}
+		return nil, &KeyError{lacks, fs.ErrNotExist,
+			"restore it from a backup, or remove " + have + " if no device has enrolled yet"}
+	}
+	if !cert {
+		if err := initCA(f, p, now); err != nil {
+			return nil, err
+		}
+		made = append(made, f.CAKey, f.CACertificate)
+	}
+	if exists(f.Hub) {
+		return made, nil
+	}
+	ca, _, err := loadCA(f, p)
+	if err != nil {
+		return made, err
+	}
+	if err := initHub(f.Hub, ca, now); err != nil {
+		return made, err
+	}
+	return append(made, f.Hub), nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+func initCA(f KeyFiles, p uri.Provider, now time.Time) error {
+	ca, err := credential.NewCA(p, now, AuthorityLife)
+	if err != nil {
+		return err
+	}
+	key, err := ca.KeyPEM()
+	if err != nil {
+		return err
+	}
+	if err := writeNew(f.CAKey, key, 0o600); err != nil {
+		return err
+	}
+	return writeNew(f.CACertificate, ca.CertPEM(), 0o644)
+}
+
+// initHub makes the hub's key for the suites that every client has. The certificate lives as long as the authority.
+func initHub(file string, ca *credential.CA, now time.Time) error {
+	s, err := suite.Lookup(suite.X25519AES128)
+	if err != nil {
+		return err
+	}
+	key, err := s.GenerateSignatureKey()
+	if err != nil {
+		return err
+	}
+	der, err := s.MarshalSignatureKey(key)
+	if err != nil {
+		return err
+	}
+	cred, err := ca.IssueProvider(key.Public(), now, AuthorityLife)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := pem.Encode(&text, &pem.Block{Type: pemPrivateKey, Bytes: der}); err != nil {
+		return err
+	}
+	for _, c := range cred.Certificates {
+		if err := pem.Encode(&text, &pem.Block{Type: pemCertificate, Bytes: c}); err != nil {
+			return err
+		}
+	}
+	return writeNew(file, text.Bytes(), 0o600)
+}
+
+// writeNew writes a file that did not exist, durably.
+func writeNew(name string, data []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// LoadKeys reads the files. Errors are KeyErrors.
+func LoadKeys(f KeyFiles, p uri.Provider) (*Keys, error) {
+	ca, set, err := loadCA(f, p)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keys{CA: ca, Authorities: set}
+	if err := k.loadHub(f.Hub); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+const initFirst = "`parley ca init` makes it"
+
+func loadCA(f KeyFiles, p uri.Provider) (*credential.CA, []*x509.Certificate, error) {
+	cert, err := read(f.CACertificate)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := read(f.CAKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	ca, err := credential.ParseCA(cert, key)
+	if err != nil {
+		return nil, nil, &KeyError{f.CACertificate, err, "it has to fit " + f.CAKey}
+	}
+	if ca.Provider != p {
+		return nil, nil, &KeyError{f.CACertificate, credential.ErrForeign, "its provider is " + ca.Provider.Domain() + ", not domain of the configuration"}
+	}
+	set, err := ParseAuthorities(p, cert)
+	if err != nil {
+		return nil, nil, &KeyError{f.CACertificate, err, ""}
+	}
+	return ca, set, nil
+}
+
+func read(name string) ([]byte, error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &KeyError{name, fs.ErrNotExist, initFirst}
+	}
+	if err != nil {
+		return nil, &KeyError{name, bare(err), ""}
+	}
+	return text, nil
+}
+
+// bare strips the path that os puts into its errors.
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// ErrNoAuthority means that a PEM text holds no authority.
+var ErrNoAuthority = errors.New("provider: the file holds no certificate of an authority")
+
+// ParseAuthorities reads a CA set of a provider from PEM. Every certificate has to name the provider.
+func ParseAuthorities(p uri.Provider, text []byte) ([]*x509.Certificate, error) {
+	var set []*x509.Certificate
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		c, err := authority(p, block.Bytes)
+		if block.Type != pemCertificate || err != nil {
+			return nil, fmt.Errorf("%w of %s: %w", ErrNoAuthority, p.Domain(), err)
+		}
+		set = append(set, c)
+	}
+	if len(set) == 0 {
+		return nil, ErrNoAuthority
+	}
+	return set, nil
+}
+
+// authority reads one certificate of a provider's CA set.
+func authority(p uri.Provider, der []byte) (*x509.Certificate, error) {
+	of, c, err := credential.ParseAuthority(pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der}))
+	if err != nil {
+		return nil, err
+	}
+	if of != p {
+		return nil, credential.ErrForeign
+	}
+	return c, nil
+}
+
+var (
+	errHubKey  = errors.New("provider: the file does not hold a private key and its certificate")
+	errNoSuite = errors.New("provider: no cipher suite has the key's signature scheme")
+)
+
+func (k *Keys) loadHub(file string) error {
+	text, err := read(file)
+	if err != nil {
+		return err
+	}
+	wrong := func(err error) error {
+		return &KeyError{file, err, "restore it from a backup; a new one does not fit the rooms that exist"}
+	}
+	block, rest := pem.Decode(text)
+	if block == nil || block.Type != pemPrivateKey {
+		return wrong(errHubKey)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return wrong(errHubKey)
+	}
+	var ok bool
+	if k.Hub, ok = key.(crypto.Signer); !ok {
+		return wrong(errHubKey)
+	}
+	cred := wire.Credential{Type: wire.X509Credential}
+	for block, rest = pem.Decode(rest); block != nil && block.Type == pemCertificate; block, rest = pem.Decode(rest) {
+		cred.Certificates = append(cred.Certificates, block.Bytes)
+	}
+	if k.Suites, k.Sender.SignatureKey, err = suitesOf(k.Hub); err != nil {
+		return wrong(err)
+	}
+	k.Sender.Credential = cred
+	if of, err := credential.ParseSender(cred); err != nil || of != k.CA.Provider {
+		return wrong(errHubKey)
+	}
+	pool := k.Pool()
+	if err := credential.SenderValidator(func(uri.Provider) *x509.CertPool { return pool })(k.Sender, time.Time{}); err != nil {
+		return wrong(err)
+	}
+	return nil
+}
+
+// suitesOf returns the suites that have the key's signature scheme, and the key as it stands on the wire.
+func suitesOf(key crypto.Signer) (ids []wire.CipherSuite, public []byte, err error) {
+	for _, id := range suite.All() {
+		s, err := suite.Lookup(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if octets, err := s.SignaturePublicKey(key.Public()); err == nil {
+			ids, public = append(ids, id), octets
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil, errNoSuite
+	}
+	return ids, public, nil
+}
