@@ -30,7 +30,7 @@ type Client struct {
 	cfg     Config
 	self    *Account
 	rooms   map[uri.Room]*Room
-	intents []*Intent // by ascending ID
+	intents []*Intent // in the order in which they are worked off
 	nextID  uint64
 	cursor  Cursor
 	stock   map[string]bool // references of own KeyPackages that were not used yet
@@ -82,6 +82,8 @@ func (c *Client) loadIntents(ctx context.Context) error {
 		c.intents = append(c.intents, i)
 		c.nextID = max(c.nextID, i.ID+1)
 	}
+	// What was sent comes first: a second commit beside one whose fate is open, or that is on its way back, would take its place.
+	sort.SliceStable(c.intents, func(a, b int) bool { return c.intents[a].started() && !c.intents[b].started() })
 	return nil
 }
 

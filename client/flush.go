@@ -217,6 +217,7 @@ func (r *Room) leaving() bool {
 func (c *Client) commitPending(ctx context.Context, r *Room, wait time.Duration) error {
 	for _, i := range c.intents {
 		if i.Kind == CommitRoom && i.Room == r.URI.String() && !i.over() {
+			c.first(i) // it may stand behind what waits for it: after a restart, or when a message had to be sealed again
 			return nil
 		}
 	}
@@ -229,7 +230,7 @@ func (c *Client) commitPending(ctx context.Context, r *Room, wait time.Duration)
 }
 
 // first moves an intent in front of those of its room that were not sent yet. The order is that of this process only: after a
-// restart the commit is found again because the proposals still wait.
+// restart the commit is moved again because the proposals still wait.
 func (c *Client) first(moved *Intent) {
 	out := make([]*Intent, 0, len(c.intents))
 	placed := false

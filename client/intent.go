@@ -67,6 +67,9 @@ func intentKey(id uint64) string { return fmt.Sprintf("%s%016x", keyIntents, id)
 // over reports whether nothing more will happen to the intent.
 func (i *Intent) over() bool { return i.Fate == Done || i.Fate == Failed }
 
+// started reports whether a request was made that may have taken effect, or has.
+func (i *Intent) started() bool { return i.Body != nil || i.Fate == Accepted }
+
 // record is the intent's stored form; an intent that is done leaves the store, a failed one stays until it was read.
 func (i *Intent) record() (mls.Record, error) {
 	if i.Fate == Done {
