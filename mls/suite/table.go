@@ -46,6 +46,7 @@ type Suite struct {
 	signature scheme
 }
 
+// table is constant.
 var table = []*Suite{
 	{
 		id: X25519AES128, name: "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519", hash: crypto.SHA256,

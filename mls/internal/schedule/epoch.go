@@ -91,6 +91,7 @@ const (
 	secretCount
 )
 
+// secretLabels is constant: the labels of RFC 9420 §8, by secretName.
 var secretLabels = [secretCount]string{
 	"sender data", "encryption", "exporter", "external", "confirm", "membership", "resumption", "authentication", "init",
 }

@@ -19,6 +19,7 @@ const (
 	Application
 )
 
+// ratchetLabels is constant: the labels of RFC 9420 §9, by Ratchet.
 var ratchetLabels = [2]string{"handshake", "application"}
 
 // Limits bound what a received message can cost. A zero field means its default.
