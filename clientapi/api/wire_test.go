@@ -71,4 +71,42 @@ func TestEveryCodeHasItsStatus(t *testing.T) {
 	}
 }
 
+func TestWriteFrameRefusesWhatReadFrameWould(t *testing.T) {
+	var buf bytes.Buffer
+	if err := WriteFrame(&buf, &Event{Body: make([]byte, MaxFrame)}); !errors.Is(err, ErrFrame) || buf.Len() > 0 {
+		t.Fatalf("%v, %d octets written", err, buf.Len())
+	}
+}
+
 func FuzzEvents(f *testing.F) { syntaxtest.RoundTrip[Events](f) }
+
+func FuzzKeyPackages(f *testing.F) { syntaxtest.RoundTrip[KeyPackages](f) }
+
+func FuzzCreateRoom(f *testing.F) { syntaxtest.RoundTrip[CreateRoom](f) }
+
+// FuzzReadFrame requires that the frames read from a stream are the octets that WriteFrame writes for them.
+func FuzzReadFrame(f *testing.F) {
+	f.Add([]byte{0, 0})
+	f.Add([]byte{0xbf, 0xff, 0xff, 0xff})
+	var seed bytes.Buffer
+	if err := WriteFrame(&seed, &Event{Cursor: 1, Room: "r", Kind: Fanout, Body: []byte("x")}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := bufio.NewReader(bytes.NewReader(data))
+		var out bytes.Buffer
+		for {
+			e, err := ReadFrame(r)
+			if err != nil {
+				break
+			}
+			if err := WriteFrame(&out, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.HasPrefix(data, out.Bytes()) {
+			t.Fatalf("read %x and wrote %x", data, out.Bytes())
+		}
+	})
+}

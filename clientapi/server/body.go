@@ -123,6 +123,7 @@ func (c *call) answer(v any) error {
 	case sent:
 		return nil
 	case nil:
+		c.began = true
 		c.w.WriteHeader(http.StatusNoContent)
 		return nil
 	case syntax.Value:
@@ -146,6 +147,7 @@ func (c *call) write(status int, kind string, body []byte) error {
 	if err := c.writeBefore(time.Now().Add(StallAfter)); err != nil {
 		return err
 	}
+	c.began = true
 	c.w.WriteHeader(status)
 	if _, err := io.Copy(&paced{c}, bytes.NewReader(body)); err != nil {
 		return errGone

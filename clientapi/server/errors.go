@@ -22,9 +22,10 @@ var (
 
 func refusal(code api.Code, detail string) *api.Error { return &api.Error{Code: code, Detail: detail} }
 
-// fail answers with an error. What is not a refusal meant for the client is logged, without anything of the request but its route.
+// fail answers with an error, unless the answer has begun. That the client seems to be gone changes nothing: without an answer
+// net/http would send a 200. What is not a refusal meant for the client is logged, without anything of the request but its route.
 func (c *call) fail(err error) {
-	if errors.Is(err, errGone) || c.r.Context().Err() != nil {
+	if c.began {
 		return
 	}
 	e := c.toAPI(err)
@@ -69,8 +70,8 @@ func (c *call) toAPI(err error) *api.Error {
 		}
 		return e
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &api.Error{Code: api.Unavailable, Detail: "the operation took too long; repeat it", RetryAfter: 1}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, errGone) {
+		return &api.Error{Code: api.Unavailable, Detail: "the operation was not finished; repeat it", RetryAfter: 1}
 	}
 	return &api.Error{Code: api.Internal, Detail: "the provider failed; its operator finds the cause in the log"}
 }

@@ -134,6 +134,7 @@ type call struct {
 	query  map[string]string
 	to     uri.Provider // who is asked besides the own provider; zero: nobody
 	leave  func()       // gives back the places among the requests being served
+	began  bool         // something of the answer was written
 }
 
 // sent is the answer of an endpoint that wrote by itself.

@@ -103,6 +103,7 @@ func (c *call) stream() (any, error) {
 		return nil, err
 	}
 	c.w.Header().Set("Content-Type", api.TypeStream)
+	c.began = true
 	beat := time.NewTicker(api.Heartbeat * time.Second)
 	defer beat.Stop()
 	now := make(chan struct{})
