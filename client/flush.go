@@ -134,7 +134,9 @@ func (c *Client) buildMessage(ctx context.Context, r *Room, i *Intent) (bool, er
 		return false, err
 	}
 	var d mls.Delta
-	r.mlsDelta(&d, changes)
+	if !planted("sends before it stores") {
+		r.mlsDelta(&d, changes)
+	}
 	return true, c.saveIntent(ctx, i, d)
 }
 
@@ -174,6 +176,9 @@ func (c *Client) submit(ctx context.Context, r *Room, i *Intent) error {
 		i.MinEpoch = answer.CurrentEpoch
 	default:
 		i.refused("the room's hub does not allow it")
+		if planted("shows refused as sent") {
+			i.Fate = Accepted
+		}
 	}
 	return c.saveIntent(ctx, i, nil)
 }
@@ -187,6 +192,9 @@ func (c *Client) unanswered(ctx context.Context, i *Intent, err error) error {
 	case errors.As(err, &retry):
 		i.Reason = retry.Error()
 		i.later(c.cfg.Now(), retry.After)
+		if planted("seals again") {
+			i.again(i.Reason)
+		}
 	default:
 		i.refused(err.Error())
 	}

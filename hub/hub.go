@@ -89,7 +89,7 @@ func storedIn[T any, P interface {
 	syntax.Value
 }](tx Tx, key [32]byte) (P, error) {
 	octets, ok, err := tx.Answer(key)
-	if err != nil || !ok {
+	if err != nil || !ok || planted("forgets answers") {
 		return nil, err
 	}
 	answer := P(new(T))

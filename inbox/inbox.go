@@ -53,6 +53,9 @@ func (b *Inboxes) Read(ctx context.Context, client uri.Client, after *Cursor, li
 		more = len(next) > 0
 		return err
 	})
+	if len(entries) > 0 && planted("acknowledges on reading") {
+		err = b.Ack(ctx, client, entries[len(entries)-1].Cursor)
+	}
 	return entries, more, err
 }
 

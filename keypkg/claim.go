@@ -34,6 +34,9 @@ func (p *Packages) Claim(ctx context.Context, caller uri.Provider, target uri.Us
 	if err != nil {
 		return nil, err
 	}
+	if planted("one answer for all requests") {
+		key = sha256.Sum256([]byte(r.TargetUser))
+	}
 	answer, err := p.answered(ctx, key)
 	if err != nil || answer != nil {
 		return answer, storeError(err)

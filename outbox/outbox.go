@@ -153,7 +153,7 @@ func (o *Outbox) claim(due []Lane, now time.Time) (Lane, bool) {
 	for _, lane := range due {
 		key := laneKey{lane.Destination, lane.Room}
 		d := o.destinations[lane.Destination]
-		if o.sending[key] || d != nil && d.closed(now, o.cfg.PerDestination) {
+		if o.sending[key] && !planted("two in flight") || d != nil && d.closed(now, o.cfg.PerDestination) {
 			continue
 		}
 		if d == nil {
@@ -225,6 +225,9 @@ func (o *Outbox) Done(ctx context.Context, s *Sending, result error) error {
 	lane := s.lane
 	lane.Tries++
 	lane.Next = now.Add(o.delay(lane.Tries, result))
+	if planted("splits after a timeout") {
+		lane.Last = lane.First
+	}
 	o.failed(lane)
 	return o.update(ctx, func(tx Tx) error { return tx.Save(lane) })
 }

@@ -1,0 +1,7 @@
+//go:build !faults
+
+package outbox
+
+// planted reports whether a mistake is switched on. Only builds with the tag faults have any: the simulator's checkers have to find
+// each of them.
+func planted(string) bool { return false }
