@@ -27,12 +27,17 @@ type Config struct {
 	Now func() time.Time
 }
 
-// News is what changed.
+// News is what changed, and how things stand.
 type News struct {
 	Entries map[uri.Room][]client.Entry
-	// Online tells whether the last word from the provider was an answer; Reason says why not.
+	// Client may be looked at and used until News returns.
+	Client *client.Client
+	// Online tells whether the last word from the provider was an answer. Before the first word it is false without an Err.
 	Online bool
-	Reason string
+	Err    error  // why not
+	Reason string // the same in words
+	// CaughtUp tells that the inbox was found empty since the provider was reached last, and that what came before is worked off.
+	CaughtUp bool
 	// Alarm names a provider whose published authorities share nothing with those this device has pinned.
 	Alarm string
 }
@@ -55,8 +60,7 @@ type Device struct {
 	cfg    Config
 	client *client.Client // owned by Run
 	roots  *roots
-	events chan []client.Event
-	state  chan error // of the reader: nil after an answer
+	words  chan word // from the reader
 	calls  chan call
 
 	acked   client.Cursor
@@ -95,7 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Device, error) {
 	}
 	return &Device{
 		cfg: cfg, client: c, roots: known, acked: c.Cursor(),
-		events: make(chan []client.Event, 1), state: make(chan error, 1), calls: make(chan call),
+		words: make(chan word, 1), calls: make(chan call),
 	}, nil
 }
 
@@ -130,31 +134,36 @@ func (d *Device) Run(ctx context.Context) error {
 	return nil
 }
 
-// read fetches events ahead of the work.
+// word is what the provider answered to one poll.
+type word struct {
+	batch []client.Event
+	err   error
+}
+
+// read fetches events ahead of the work. The first polls, and those after a failure, are not held: so it is known at once whether the
+// provider answers, and when the inbox is empty.
 func (d *Device) read(ctx context.Context) error {
-	after, pause := d.acked, retryPoll
+	after, pause, held := d.acked, retryPoll, time.Duration(0)
 	for ctx.Err() == nil {
-		batch, err := d.cfg.Provider.Events(ctx, after, pollWait)
+		batch, err := d.cfg.Provider.Events(ctx, after, held)
 		select {
-		case d.state <- err:
-		default: // the last word was not taken yet; the next one follows soon
+		case d.words <- word{batch, err}:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			if !wait(ctx, retryAfter(err, pause)) {
-				break
+				return ctx.Err()
 			}
-			pause = min(2*pause, retryPollMost)
+			pause, held = min(2*pause, retryPollMost), 0
 			continue
+		case len(batch) > 0:
+			after = batch[len(batch)-1].Cursor
+		default:
+			held = pollWait
 		}
 		pause = retryPoll
-		if len(batch) == 0 {
-			continue
-		}
-		after = batch[len(batch)-1].Cursor
-		select {
-		case d.events <- batch:
-		case <-ctx.Done():
-		}
 	}
 	return ctx.Err()
 }
@@ -192,10 +201,8 @@ func (d *Device) work(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()
-		case batch := <-d.events:
-			err = d.handle(ctx, batch)
-		case said := <-d.state:
-			d.online(said)
+		case w := <-d.words:
+			err = d.hear(ctx, w)
 		case c := <-d.calls:
 			c.done <- c.do(d.client)
 		case <-timer.C:
@@ -242,6 +249,26 @@ func (d *Device) settle(ctx context.Context) (err error) {
 	}
 	d.tell()
 	return nil
+}
+
+// hear takes what the provider answered. After an absence the authorities may have changed.
+func (d *Device) hear(ctx context.Context, w word) error {
+	back := d.news.Err != nil && w.err == nil
+	d.news.Online, d.news.Err, d.news.Reason = w.err == nil, w.err, ""
+	if w.err != nil {
+		d.news.CaughtUp, d.news.Reason = false, w.err.Error()
+		return nil
+	}
+	if back {
+		if err := d.refreshAuthorities(ctx, uri.Provider{}); err != nil {
+			return err
+		}
+	}
+	if len(w.batch) == 0 {
+		d.news.CaughtUp = true
+		return nil
+	}
+	return d.handle(ctx, w.batch)
 }
 
 // handle works a batch of events off.
@@ -332,13 +359,6 @@ func (d *Device) refreshAuthorities(ctx context.Context, p uri.Provider) error {
 	return nil
 }
 
-func (d *Device) online(err error) {
-	d.news.Online, d.news.Reason = err == nil, ""
-	if err != nil {
-		d.news.Reason = err.Error()
-	}
-}
-
 // tell hands the news over.
 func (d *Device) tell() {
 	if d.cfg.News == nil {
@@ -346,7 +366,7 @@ func (d *Device) tell() {
 		return
 	}
 	n := d.news
-	n.Entries = d.client.TakeNew()
+	n.Client, n.Entries = d.client, d.client.TakeNew()
 	d.news.Alarm = ""
 	d.cfg.News(n)
 }
