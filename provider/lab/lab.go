@@ -1,5 +1,6 @@
-// Package lab makes a private certificate authority and TLS certificates of providers, for laboratories, demonstrations and tests.
-// Real providers get theirs from a public authority or from one that their peers agreed on.
+// Package lab makes a private certificate authority and TLS certificates of providers, and runs providers as processes on one machine:
+// for laboratories, demonstrations, measurements and tests. Real providers get their certificates from a public authority or from one
+// that their peers agreed on.
 //
 // It must not import anything of Parley but uri.
 package lab
