@@ -260,6 +260,9 @@ func (a *audit) append(l *ledger, item hub.Item) error {
 		return nil
 	case m.Message.ContentType() == wire.CommitContent:
 		a.world.count("commits")
+		if m.Message.Public.Content.Sender.Type == wire.NewMemberCommitSender {
+			a.world.count("external joins")
+		}
 		if err := l.process(&m.Message, now); err != nil {
 			return err
 		}
@@ -483,4 +486,12 @@ func (l *ledger) expected(c string) []expectation {
 type expectation struct {
 	id                   string
 	unreadable, optional bool
+}
+
+// seal takes where everything ended into the history's sum.
+func (a *audit) seal() {
+	for _, at := range sortedRooms(a.rooms) {
+		l := a.rooms[at]
+		a.world.trace.add(line{from: at.String(), text: fmt.Sprintf("%d entries, epoch %d, tree %x", len(l.items), l.group.Epoch(), l.group.TreeHash())})
+	}
 }

@@ -144,6 +144,7 @@ func (k *disk) Commit(_ context.Context, changes mls.Delta) error {
 		d.crash("before a commit")
 	}
 	if w.chance(w.faults.disk) {
+		w.count("disk failures")
 		if w.chance(0.5) {
 			k.write(changes)
 		}
@@ -230,17 +231,25 @@ func (a *api1) KeyMaterial(ctx context.Context, target uri.User, r *mimi.KeyMate
 
 func (a *api1) Update(ctx context.Context, at uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
 	m := a.message(about("update "+a.world.short(at), r))
-	return spoken[*mimi.UpdateRoomResponse](a)(exchange(a.world, m, r, func(r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
+	answer, err := exchange(a.world, m, r, func(r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
 		return a.home.follower.Update(ctx, a.self(), at, r)
-	}))
+	})
+	if err == nil && answer.Code == mimi.UpdateWrongEpoch {
+		a.world.count("lost races")
+	}
+	return answer, a.spoken(err)
 }
 
 func (a *api1) SubmitMessage(ctx context.Context, at uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
 	a.world.audit.sends(a.device, &r.Message)
 	m := a.message("submit " + a.world.short(at))
-	return spoken[*mimi.SubmitMessageResponse](a)(exchange(a.world, m, r, func(r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
+	answer, err := exchange(a.world, m, r, func(r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
 		return a.home.follower.SubmitMessage(ctx, a.self(), at, r)
-	}))
+	})
+	if err == nil && answer.Code == mimi.SubmitEpochTooOld {
+		a.world.count("re-encryptions")
+	}
+	return answer, a.spoken(err)
 }
 
 func (a *api1) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {

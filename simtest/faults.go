@@ -19,8 +19,9 @@ type faults struct {
 	cuts    int     // partitions of one direction of one pair
 	restart int     // crashes of providers at any time
 	skew    time.Duration
-	jumps   int // changes of a provider's or device's clock
-	liars   int // forged and replayed requests of a peer
+	jumps   int  // changes of a provider's or device's clock
+	liars   int  // requests of somebody else, made by a peer that overheard them
+	leap    bool // a long time passes at once
 }
 
 func drawFaults(s *scheduler) faults {
@@ -38,6 +39,7 @@ func drawFaults(s *scheduler) faults {
 	f.lost, f.known = rate(0.03), rate(0.03)
 	f.device, f.disk = rate(0.03), rate(0.02)
 	f.cuts, f.restart, f.jumps, f.liars = count(4), count(3), count(3), count(4)
+	f.leap = s.chance(0.1)
 	if s.chance(0.5) {
 		f.skew = s.between(0, maxSkew)
 	}

@@ -64,9 +64,11 @@ func (w *World) call(m *message) ([]byte, error) {
 	w.after(m.timeout, wake)
 	if w.cut(m.from, m.to) || w.chance(w.faults.lose) {
 		w.say(m.from, m.to, "%s, %d octets: lost", m.what, m.size)
+		w.count("requests lost")
 	} else {
 		w.after(w.delay(m), func() { w.arrive(m, answered) })
 		if w.chance(w.faults.repeat) {
+			w.count("requests repeated")
 			w.after(w.delay(m)+w.delay(m), func() {
 				w.say(m.from, m.to, "%s: comes a second time", m.what)
 				w.arrive(m, answered)
@@ -93,6 +95,7 @@ func (w *World) arrive(m *message, answered func(*reply) func()) {
 			code = mimi.Unavailable
 		}
 		w.say(m.from, m.to, "%s: %s", m.what, code)
+		w.count("refused for a while")
 		w.after(w.delay(m), answered(&reply{err: failure(code, "busy", w.between(0, 3*time.Second).Truncate(time.Second))}))
 		return
 	}
@@ -103,9 +106,11 @@ func (w *World) arrive(m *message, answered func(*reply) func()) {
 		switch {
 		case w.cut(m.to, m.from) || w.chance(w.faults.lose):
 			w.say(m.to, m.from, "answer to %s: lost", m.what)
+			w.count("answers lost")
 			return
 		case w.chance(w.faults.spoilt):
 			r = &reply{err: failure(mimi.Internal, "internal error", 0)}
+			w.count("spoilt answers")
 		}
 		w.say(m.to, m.from, "answer to %s: %s", m.what, verdict(r))
 		w.after(w.delay(m), answered(r))
@@ -137,6 +142,7 @@ func told(err error) error {
 
 func (w *World) delay(m *message) time.Duration {
 	if w.chance(w.faults.late) {
+		w.count("late")
 		return w.between(time.Second, 12*time.Second)
 	}
 	if m.local {
@@ -199,12 +205,20 @@ func (l *link) message(e mimi.Endpoint) *message {
 }
 
 func (l *link) KeyMaterial(ctx context.Context, target uri.User, r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error) {
+	l.capture(mimi.KeyMaterial, func(ctx context.Context, s mimi.Service) bool {
+		answer, err := s.KeyMaterial(ctx, target, r)
+		return err == nil && len(answer.Clients) > 0
+	})
 	return exchange(l.world, l.message(mimi.KeyMaterial), r, func(r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error) {
 		return l.to.as(l.from).KeyMaterial(ctx, target, r)
 	})
 }
 
 func (l *link) Update(ctx context.Context, at uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
+	l.capture(mimi.Update, func(ctx context.Context, s mimi.Service) bool {
+		answer, err := s.Update(ctx, at, r)
+		return err == nil && answer.Code == mimi.UpdateSuccess
+	})
 	m := l.message(mimi.Update)
 	m.what = about(m.what, r)
 	return exchange(l.world, m, r, func(r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
@@ -213,6 +227,10 @@ func (l *link) Update(ctx context.Context, at uri.Room, r *mimi.UpdateRequest) (
 }
 
 func (l *link) SubmitMessage(ctx context.Context, at uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
+	l.capture(mimi.SubmitMessage, func(ctx context.Context, s mimi.Service) bool {
+		answer, err := s.SubmitMessage(ctx, at, r)
+		return err == nil && answer.Code == mimi.SubmitAccepted
+	})
 	return exchange(l.world, l.message(mimi.SubmitMessage), r, func(r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
 		return l.to.as(l.from).SubmitMessage(ctx, at, r)
 	})
@@ -228,6 +246,7 @@ func (l *link) Notify(ctx context.Context, at uri.Room, r *mimi.NotifyBody) erro
 	if err != nil {
 		return failure(mimi.BadRequest, "the request cannot be encoded", 0)
 	}
+	l.capture(mimi.Notify, func(ctx context.Context, s mimi.Service) bool { return s.Notify(ctx, at, r) == nil })
 	m := l.message(mimi.Notify)
 	m.what = fmt.Sprintf("notify %s %d items", l.world.short(at), len(r.Items))
 	sent := l.world.lanes.begin(l, at, octets)
@@ -239,6 +258,10 @@ func (l *link) Notify(ctx context.Context, at uri.Room, r *mimi.NotifyBody) erro
 }
 
 func (l *link) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
+	l.capture(mimi.GroupInfo, func(ctx context.Context, s mimi.Service) bool {
+		answer, err := s.GroupInfo(ctx, at, r)
+		return err == nil && answer.Status == mimi.GroupInfoSuccess
+	})
 	return exchange(l.world, l.message(mimi.GroupInfo), r, func(r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
 		return l.to.as(l.from).GroupInfo(ctx, at, r)
 	})

@@ -300,6 +300,12 @@ func (w *World) planFaults() {
 			w.anyDevice().crash("by itself")
 		})
 	}
+	for range w.faults.liars {
+		w.after(w.between(5*time.Second, stormy), w.lie)
+	}
+	if w.faults.leap {
+		w.after(w.between(10*time.Second, stormy-5*time.Second), w.leap)
+	}
 	for range w.faults.jumps {
 		w.after(w.between(0, stormy), w.jump)
 	}

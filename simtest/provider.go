@@ -114,9 +114,11 @@ func (p *provider) outcome() memory.Outcome {
 	switch {
 	case w.chance(w.faults.lost):
 		w.say(&p.process, nil, "a commit fails")
+		w.count("commits lost")
 		return memory.Lost
 	case w.chance(w.faults.known):
 		w.say(&p.process, nil, "a commit fails and is stored")
+		w.count("commits failed and stored")
 		return memory.LostAndKnown
 	}
 	return memory.Committed
@@ -221,11 +223,10 @@ func (s *served) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRe
 
 func (p *provider) createRoom(ctx context.Context, by follower.Client, at uri.Room, info *wire.GroupInfo, tree *wire.RatchetTree) error {
 	p.world.audit.attempt(at, info, tree)
-	if err := p.follower.Joined(ctx, at, by.Client); err != nil {
+	if _, err := p.hub.CreateRoom(ctx, by.User, at, info, tree); err != nil {
 		return err
 	}
-	_, err := p.hub.CreateRoom(ctx, by.User, at, info, tree)
-	return err
+	return p.follower.Joined(ctx, at, by.Client)
 }
 
 func (p *provider) publish(ctx context.Context, by follower.Client, list []wire.KeyPackage) (int, error) {

@@ -23,12 +23,14 @@ type World struct {
 	providers []*provider
 	devices   []*device // those that were started, in order
 	cuts      map[direction]time.Duration
+	captured  []captured
 	audit     *audit
 	lanes     *lanes
 	trace     *trace
 	counts    map[string]int
 	failed    *Failure
-	calm      bool // the faults are over
+	calm      bool          // the faults are over
+	passed    time.Duration // what leaps added to the clocks
 	done      bool
 }
 
@@ -112,6 +114,7 @@ func (w *World) end() {
 
 func (w *World) result() *Result {
 	r := &Result{Seed: w.Seed, Failure: w.failed, Steps: w.steps, Virtual: w.now, Counts: w.counts}
+	w.audit.seal()
 	w.trace.sum.Sum(r.Hash[:0])
 	if w.failed != nil {
 		r.Dialogue = w.trace.dialogue(dialogueLines)
@@ -130,7 +133,7 @@ func (w *World) fail(checker, format string, args ...any) {
 func (w *World) count(what string) { w.counts[what]++ }
 
 // clock is a wall clock that is off by skew.
-func (w *World) clock(skew time.Duration) time.Time { return start.Add(w.now + skew) }
+func (w *World) clock(skew time.Duration) time.Time { return start.Add(w.passed + w.now + skew) }
 
 // found starts the providers and the first devices.
 func (w *World) found() {
