@@ -20,7 +20,9 @@ func newRoom(t testing.TB, n *node, name string) uri.Room {
 
 // Two people of two providers enrol, meet in a room and talk, over HTTPS on both sides, with MLS end to end.
 func TestPeopleOfTwoProvidersTalk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "a.example", "b.example")
+	w.nodes["a.example"].onDisk()
 	w.startAll()
 	a, b := w.nodes["a.example"], w.nodes["b.example"]
 	alice, bob := a.enrol("alice", "phone"), b.enrol("bob", "laptop")
@@ -80,7 +82,11 @@ func traced(t testing.TB, n *node) (out []provider.TraceLine) {
 // While the hub is down the sender's client keeps the message and knows whom it waits for; while the follower is down the hub takes
 // messages and delivers them later.
 func TestProvidersThatAreDown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "a.example", "b.example")
+	for _, n := range w.order {
+		n.onDisk()
+	}
 	w.startAll()
 	a, b := w.nodes["a.example"], w.nodes["b.example"]
 	alice, bob := a.enrol("alice", "phone"), b.enrol("bob", "laptop")
@@ -121,8 +127,26 @@ func TestProvidersThatAreDown(t *testing.T) {
 	if err := b.end(); err != nil {
 		t.Fatal(err)
 	}
+	// Somebody of b is wanted who is not in the room yet: that cannot be had without b, and the client knows it.
+	zoe, err := uri.NewUser(b.uri, "zoe")
+	must(t, zoe, err)
+	if _, err := alice.Add(t.Context(), at, zoe); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.Flush(t.Context()); err != nil && !errors.As(err, &retry) {
+		t.Fatal(err)
+	}
+	if i := alice.Intents(); len(i) != 1 || i[0].Reason != "waiting for provider b.example" {
+		t.Errorf("intents %+v", i)
+	}
 	alice.say(at, "are you there")
-	alice.flush()
+	eventually(t, "the hub takes the message", func() bool {
+		if _, err := alice.Flush(t.Context()); err != nil && !errors.As(err, &retry) {
+			t.Fatal(err)
+		}
+		i := alice.Intents()
+		return i[len(i)-1].Fate == client.Accepted
+	})
 	b.again()
 	b.start()
 	bob.hears(at, "are you there")

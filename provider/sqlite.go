@@ -3,14 +3,46 @@ package provider
 import (
 	"context"
 	"errors"
+	"time"
 
-	"parley/store/memory"
+	"parley/mimi"
+	"parley/store/sqlite"
 )
 
 // ErrStoreInUse means that another process has the store open.
 var ErrStoreInUse = errors.New("provider: the store is in use by another process")
 
-// OpenSQLite opens or creates the embedded store.
-//
-// INTERIM, NOT DURABLE: until store/sqlite has its role stores, this is the memory store and forgets everything with the process.
-func OpenSQLite(context.Context, string) (*Store, error) { return MemoryStore(memory.New()), nil }
+// OpenSQLite opens or creates the embedded store, a SQLite database at path.
+func OpenSQLite(ctx context.Context, path string) (*Store, error) {
+	s, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if errors.Is(err, sqlite.ErrInUse) {
+		return nil, errors.Join(ErrStoreInUse, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &Store{
+		Hub: s.Hub(), Outbox: s.Outbox(), Follower: s.Follower(), Inbox: s.Inbox(), KeyPackages: s.KeyPackages(),
+		UpdateAccounts: whenFull(s.Accounts.Update), ViewAccounts: s.Accounts.View,
+		UpdatePins: whenFull(s.Accounts.UpdatePins), ViewPins: s.Accounts.ViewPins,
+		Run: []func(context.Context) error{s.Run, s.Checkpoints},
+		Err: s.Err, Stats: s.Stats, Close: s.Close,
+	}
+	out.Hub.Update = whenFull(out.Hub.Update)
+	out.Outbox.Update = whenFull(out.Outbox.Update)
+	out.Follower.Update = whenFull(out.Follower.Update)
+	out.Inbox.Update = whenFull(out.Inbox.Update)
+	out.KeyPackages.Update = whenFull(out.KeyPackages.Update)
+	return out, nil
+}
+
+// whenFull tells callers of a full disk what they can do: come back. Nothing was stored.
+func whenFull[T any](update func(context.Context, func(T) error) error) func(context.Context, func(T) error) error {
+	return func(ctx context.Context, f func(T) error) error {
+		err := update(ctx, f)
+		if errors.Is(err, sqlite.ErrFull) {
+			return &mimi.Error{Code: mimi.OutOfStorage, Detail: "the provider has no space left", RetryAfter: time.Minute, Err: err}
+		}
+		return err
+	}
+}

@@ -141,7 +141,7 @@ func (p *Provider) sweepOnce(ctx context.Context) {
 // Refreshes of the peers' authorities.
 const (
 	refreshKnown   = 10 * time.Minute // the directory is cached by its own rules in between
-	refreshUnknown = 2 * time.Second
+	refreshUnknown = 500 * time.Millisecond
 	mostUnknown    = 5 * time.Minute
 )
 

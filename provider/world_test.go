@@ -46,7 +46,7 @@ type node struct {
 	files     lab.Files
 	listeners map[string]net.Listener
 	cfg       provider.Config
-	memory    *memory.Store
+	durable   bool // on SQLite, not in memory
 	log       shared
 	trace     shared
 
@@ -95,7 +95,7 @@ func newWorld(t testing.TB, domains ...string) *world {
 	authority, err := lab.OpenAuthority(dir, time.Now())
 	w := &world{t: t, tls: must(t, authority, err), nodes: make(map[string]*node)}
 	for _, d := range domains {
-		n := &node{world: w, domain: d, uri: parse(t, d), dir: filepath.Join(dir, d), memory: memory.New()}
+		n := &node{world: w, domain: d, uri: parse(t, d), dir: filepath.Join(dir, d)}
 		n.prepare()
 		w.nodes[d] = n
 		w.order = append(w.order, n)
@@ -110,7 +110,9 @@ func newWorld(t testing.TB, domains ...string) *world {
 	return w
 }
 
-func (w *world) trust() mimihttp.Trust { return mimihttp.Trust{Mode: mimihttp.PrivateCA, Roots: w.roots()} }
+func (w *world) trust() mimihttp.Trust {
+	return mimihttp.Trust{Mode: mimihttp.PrivateCA, Roots: w.roots()}
+}
 
 func (w *world) roots() *x509.CertPool {
 	pool := x509.NewCertPool()
@@ -143,7 +145,7 @@ func (n *node) prepare() {
 		})
 	}
 	n.cfg = provider.Config{
-		Provider: n.uri, Store: provider.MemoryStore(n.memory), Keys: loaded,
+		Provider: n.uri, Store: provider.MemoryStore(memory.New()), Keys: loaded,
 		Federation: provider.Endpoint{Address: "federation", Certificate: cert}, Client: provider.Endpoint{Address: "client", Certificate: cert},
 		Admin: "admin", Socket: filepath.Join(n.dir, "admin.sock"),
 		Log:    slog.New(slog.NewTextHandler(&n.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -180,9 +182,20 @@ func (n *node) end() error {
 	return err
 }
 
-// again opens the listeners of a provider that has ended, at the same addresses.
+// onDisk puts the provider's store on SQLite.
+func (n *node) onDisk() {
+	n.world.t.Helper()
+	n.durable = true
+	store, err := provider.OpenSQLite(n.world.t.Context(), filepath.Join(n.dir, "parley.db"))
+	n.cfg.Store = must(n.world.t, store, err)
+}
+
+// again opens what a provider that has ended needs to run once more: the listeners at the same addresses, the store.
 func (n *node) again() {
 	n.world.t.Helper()
+	if n.durable {
+		n.onDisk()
+	}
 	for name, l := range n.listeners {
 		fresh, err := net.Listen("tcp", l.Addr().String())
 		n.listeners[name] = must(n.world.t, fresh, err)
@@ -335,7 +348,9 @@ func (d *device) until(at uri.Room, what string, so func(client.Entry) bool) {
 
 func (d *device) hears(at uri.Room, text string) {
 	d.t.Helper()
-	d.until(at, text, func(e client.Entry) bool { return e.Kind == client.EntryMessage && e.Text == text && e.Unverified == "" })
+	d.until(at, text, func(e client.Entry) bool {
+		return e.Kind == client.EntryMessage && e.Text == text && e.Unverified == ""
+	})
 }
 
 func (d *device) sees(at uri.Room, kind client.EntryKind, user uri.User) {
