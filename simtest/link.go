@@ -62,18 +62,19 @@ func (w *World) call(m *message) ([]byte, error) {
 		}
 	}
 	w.after(m.timeout, wake)
-	if w.cut(m.from, m.to) || w.chance(w.faults.lose) {
+	f := w.fateOf(m)
+	if f.lost {
 		w.say(m.from, m.to, "%s, %d octets: lost", m.what, m.size)
 		w.count("requests lost")
 	} else {
-		w.after(w.delay(m), func() { w.arrive(m, answered) })
-		if w.chance(w.faults.repeat) {
-			w.count("requests repeated")
-			w.after(w.delay(m)+w.delay(m), func() {
-				w.say(m.from, m.to, "%s: comes a second time", m.what)
-				w.arrive(m, answered)
-			})
-		}
+		w.after(w.delay(m), func() { w.arrive(m, f, answered) })
+	}
+	if f.twice {
+		w.count("requests repeated")
+		w.after(w.delay(m)+f.gap, func() {
+			w.say(m.from, m.to, "%s: comes a second time", m.what)
+			w.arrive(m, f, answered)
+		})
 	}
 	w.park()
 	if got == nil {
@@ -82,8 +83,31 @@ func (w *World) call(m *message) ([]byte, error) {
 	return got.octets, got.err
 }
 
+// fate is what becomes of one request.
+type fate struct {
+	lost       bool // it never arrives
+	unanswered bool // its answer never arrives
+	twice      bool // it arrives twice, gap apart
+	gap        time.Duration
+}
+
+func (w *World) fateOf(m *message) fate {
+	if w.meddle != nil {
+		if f := w.meddle(m); f != nil {
+			return *f
+		}
+	}
+	if w.cut(m.from, m.to) || w.chance(w.faults.lose) {
+		return fate{lost: true}
+	}
+	if w.chance(w.faults.repeat) {
+		return fate{twice: true, gap: w.delay(m)}
+	}
+	return fate{}
+}
+
 // arrive hands a request to its receiver.
-func (w *World) arrive(m *message, answered func(*reply) func()) {
+func (w *World) arrive(m *message, f fate, answered func(*reply) func()) {
 	if !m.to.up {
 		w.say(m.from, m.to, "%s: nobody there", m.what)
 		w.after(w.delay(m), answered(&reply{err: failure(mimi.Unavailable, "cannot be reached", 0)}))
@@ -104,7 +128,7 @@ func (w *World) arrive(m *message, answered func(*reply) func()) {
 		octets, err := m.serve()
 		r := &reply{octets, told(err)}
 		switch {
-		case w.cut(m.to, m.from) || w.chance(w.faults.lose):
+		case f.unanswered || w.cut(m.to, m.from) || w.chance(w.faults.lose):
 			w.say(m.to, m.from, "answer to %s: lost", m.what)
 			w.count("answers lost")
 			return

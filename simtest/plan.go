@@ -362,6 +362,13 @@ func (w *World) inspect() {
 		w.after(checkEvery, w.inspect)
 		return
 	}
+	if len(w.story) > 0 {
+		next := w.story[0]
+		w.story = w.story[1:]
+		next()
+		w.after(checkEvery, w.inspect)
+		return
+	}
 	if !w.audit.lastWords {
 		w.audit.lastWords = true
 		w.lastWords()

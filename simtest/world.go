@@ -26,6 +26,9 @@ type World struct {
 	captured  []captured
 	audit     *audit
 	lanes     *lanes
+	tell      func(w *World)             // tells a story in the place of what the seed plans
+	story     []func()                   // its steps: each begins when everything has come to rest
+	meddle    func(m *message) (f *fate) // may decide what becomes of a request; nil leaves it to the seed
 	trace     *trace
 	counts    map[string]int
 	failed    *Failure
@@ -73,9 +76,13 @@ func (w *World) Run(t *testing.T) *Result {
 	w.broken = func(what string) { w.fail("panic", "%s", what) }
 	w.trace, w.counts, w.cuts = newTrace(), make(map[string]int), make(map[direction]time.Duration)
 	w.audit, w.lanes = newAudit(w), newLanes(w)
-	w.faults = drawFaults(w.scheduler)
-	w.found()
-	w.plan()
+	if w.tell != nil {
+		w.begin()
+	} else {
+		w.faults = drawFaults(w.scheduler)
+		w.found(3 + w.rng.IntN(3))
+		w.plan()
+	}
 	for w.failed == nil && !w.done {
 		if !w.step() {
 			w.fail("liveness", "nothing happens any more")
@@ -135,8 +142,16 @@ func (w *World) count(what string) { w.counts[what]++ }
 // clock is a wall clock that is off by skew.
 func (w *World) clock(skew time.Duration) time.Time { return start.Add(w.passed + w.now + skew) }
 
+// begin prepares a story: everybody is there and nothing fails by chance.
+func (w *World) begin() {
+	w.calm = true
+	w.found(len(people))
+	w.tell(w)
+	w.after(checkEvery, w.inspect)
+}
+
 // found starts the providers and the first devices.
-func (w *World) found() {
+func (w *World) found(users int) {
 	for _, a := range w.fixture.authorities {
 		p := &provider{authority: a, world: w, store: newStore()}
 		p.name = a.uri.Domain()
@@ -145,8 +160,7 @@ func (w *World) found() {
 		w.providers = append(w.providers, p)
 		p.start()
 	}
-	n := 3 + w.rng.IntN(3)
-	for _, person := range people[:n] {
+	for _, person := range people[:users] {
 		w.enrol(person.name, 0)
 	}
 }
