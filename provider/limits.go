@@ -21,13 +21,13 @@ type limitKey struct{ kind, who, whom string }
 // mostBuckets bounds the memory: above it all buckets begin anew, which errs on the side of serving.
 const mostBuckets = 1 << 16
 
-// What one pair may do. A claim takes a KeyPackage of each of the target's devices, of which there are about a hundred.
+// bucket is what one pair may do. A claim takes a KeyPackage of each of the target's devices, which keep some tens of them and refill.
 func bucket(k limitKey) (rate.Limit, int) {
 	switch k.kind {
 	case "claim":
-		return rate.Every(5 * time.Second), 30
+		return rate.Every(2 * time.Second), 60
 	case "claim from":
-		return 20, 200
+		return 50, 1000
 	}
 	return 20, 100
 }

@@ -84,7 +84,7 @@ type place struct {
 	dir string
 }
 
-func newLab(t testing.TB) *place {
+func newPlace(t testing.TB) *place {
 	t.Helper()
 	l := &place{t, t.TempDir()}
 	parley(t, "certs", "--dir", filepath.Join(l.dir, "tls"), "a.example", "b.example").must(t)
@@ -130,7 +130,7 @@ ca_file = "tls/lab-ca.crt"
 // ready is a lab whose provider a has its keys.
 func ready(t testing.TB) (l *place, config string) {
 	t.Helper()
-	l = newLab(t)
+	l = newPlace(t)
 	config = l.config("a", peerB)
 	parley(t, "ca", "init", "--config", config).must(t)
 	return l, config

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"parley/client"
+	"parley/content"
+	"parley/policy"
+	"parley/uri"
+)
+
+// chatSchema is the version of the JSON events. It grows when a field changes its meaning or goes; new fields and types may come
+// without it.
+const chatSchema = 1
+
+// Types of chatEvent beside those of client.EntryKind: message, joined, left, device, leaving, changed, gap.
+const (
+	eventAccount = "account"
+	eventRoom    = "room"
+	eventCreated = "created"
+	eventPeople  = "people"
+	eventStatus  = "status"
+	eventOnline  = "online"
+	eventAlarm   = "alarm"
+	eventError   = "error"
+	eventHelp    = "help"
+	eventSettled = "settled"
+)
+
+// chatEvent is all that the chat shows: one JSON object per line with --json, text otherwise. doc/chat.md says which fields which type
+// has.
+type chatEvent struct {
+	Type string `json:"type"`
+	Line int    `json:"line,omitempty"` // of the input, when the event answers one; the first is 1
+	Room string `json:"room,omitempty"`
+	Time string `json:"time,omitempty"` // RFC 3339 in UTC with milliseconds
+
+	Seq        *uint64 `json:"seq,omitempty"`
+	Epoch      *uint64 `json:"epoch,omitempty"`
+	User       string  `json:"user,omitempty"`
+	Actor      string  `json:"actor,omitempty"`
+	Client     string  `json:"client,omitempty"`
+	Own        bool    `json:"own,omitempty"`
+	Gateway    string  `json:"gateway,omitempty"` // provider whose gateway holds the user's keys
+	History    bool    `json:"history,omitempty"` // shown because of /history
+	Text       *string `json:"text,omitempty"`
+	MessageID  string  `json:"message_id,omitempty"`
+	Unverified string  `json:"unverified,omitempty"`
+
+	Intent uint64 `json:"intent,omitempty"`
+	Kind   string `json:"kind,omitempty"`
+	Fate   string `json:"fate,omitempty"`
+	Reason string `json:"reason,omitempty"`
+
+	Name    string       `json:"name,omitempty"`
+	Number  int          `json:"number,omitempty"`
+	Active  *bool        `json:"active,omitempty"`
+	Current *bool        `json:"current,omitempty"`
+	People  []chatPerson `json:"people,omitempty"`
+
+	Online   *bool  `json:"online,omitempty"`
+	Provider string `json:"provider,omitempty"`
+	Schema   int    `json:"schema,omitempty"`
+
+	Settled  *bool `json:"settled,omitempty"`
+	Waiting  *int  `json:"waiting,omitempty"`
+	Accepted *int  `json:"accepted,omitempty"`
+	Failed   *int  `json:"failed,omitempty"`
+}
+
+// chatPerson is one participant.
+type chatPerson struct {
+	User     string   `json:"user"`
+	Provider string   `json:"provider"`
+	Role     string   `json:"role"`
+	Devices  []string `json:"devices"`
+	Self     bool     `json:"self,omitempty"`
+	Gateway  string   `json:"gateway,omitempty"` // provider whose gateway holds the keys: not end-to-end to the person
+}
+
+// encode is the event as a line of JSON that is safe to show on a terminal.
+func (e *chatEvent) encode() ([]byte, error) {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	return append(escapeJSON(text), '\n'), nil
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+// entryEvent shows a timeline entry. gateways are the users of the room whose keys a gateway holds.
+func entryEvent(room uri.Room, e client.Entry, gateways map[string]string) chatEvent {
+	out := chatEvent{
+		Type: string(e.Kind), Room: room.String(), Time: moment(time.UnixMilli(int64(e.Time))), Seq: &e.Seq, Epoch: &e.Epoch,
+		User: e.User, Actor: e.Actor, Client: e.Client, Own: e.Own, Gateway: gateways[e.User],
+		MessageID: hex.EncodeToString(e.MessageID), Unverified: e.Unverified, Reason: e.Reason,
+	}
+	if e.Kind == client.EntryMessage {
+		out.Text = &e.Text
+	}
+	return out
+}
+
+// intentEvent shows how far something is that the person, or the client itself, wants done.
+func intentEvent(i client.Intent, now time.Time) chatEvent {
+	out := chatEvent{
+		Type: eventStatus, Room: i.Room, Time: moment(now), Intent: i.ID, Kind: string(i.Kind), User: i.User,
+		MessageID: hex.EncodeToString(i.MessageID), Fate: string(i.Fate), Reason: i.Reason,
+	}
+	if i.Kind != client.SendMessage {
+		return out
+	}
+	text := ""
+	if m, err := content.Decode(i.Content); err == nil {
+		text = content.Text(m)
+	}
+	out.Text = &text
+	return out
+}
+
+// personOf shows a participant.
+func personOf(p client.Person, self uri.User) chatPerson {
+	out := chatPerson{User: p.User.String(), Provider: p.User.Domain(), Role: roleName(p.Role), Devices: []string{}, Self: p.User == self}
+	for _, d := range p.Devices {
+		out.Devices = append(out.Devices, d.String())
+	}
+	if p.Gateway {
+		out.Gateway = p.User.Domain()
+	}
+	return out
+}
+
+func roleName(role uint32) string {
+	switch role {
+	case policy.RoleMember:
+		return "member"
+	case policy.RoleAdmin:
+		return "admin"
+	case policy.RoleOwner:
+		return "owner"
+	case policy.BannedRole:
+		return "banned"
+	}
+	return "unknown"
+}

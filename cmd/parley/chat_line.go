@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"parley/uri"
+)
+
+// chatCommand is what a line of input asks for. Which of the fields are set depends on verb.
+type chatCommand struct {
+	verb string // one of chatVerbs without the slash, or say
+	text string // say: the message; room: number, URI or name; new: the name
+	user uri.User
+	room uri.Room
+	n    int
+	wait time.Duration // 0: the session's own limit
+}
+
+// say is the verb of a line that is no command.
+const say = "say"
+
+// chatVerb describes one command.
+type chatVerb struct {
+	name, args, what string
+	parse            func(c *chatCommand, arg string, home uri.Provider) error
+}
+
+// chatVerbs are all commands, in the order of /help.
+func chatVerbs() []chatVerb {
+	return []chatVerb{
+		{"help", "", "show this", bare},
+		{"rooms", "", "list the rooms", bare},
+		{"room", "N|URI|NAME", "talk in that room from now on", func(c *chatCommand, arg string, _ uri.Provider) error {
+			c.text = arg
+			return needed(arg)
+		}},
+		{"new", "NAME", "make a room at your provider and talk there", func(c *chatCommand, arg string, _ uri.Provider) error {
+			c.text = arg
+			return needed(arg)
+		}},
+		{"join", "URI", "let this device into a room of yours that another of your devices is in", func(c *chatCommand, arg string, _ uri.Provider) (err error) {
+			if c.room, err = uri.ParseRoom(arg); err != nil {
+				return errors.New("that is not a room; rooms look like mimi://a.example/r/name")
+			}
+			return nil
+		}},
+		{"people", "", "who is in the room, and who holds their keys", bare},
+		{"add", "USER", "add somebody: bob@b.example or mimi://b.example/u/bob", aboutUser},
+		{"remove", "USER", "remove somebody", aboutUser},
+		{"leave", "", "leave the room with all your devices", bare},
+		{"history", "[N]", "show the last N things that happened in the room (20)", func(c *chatCommand, arg string, _ uri.Provider) (err error) {
+			c.n = 20
+			if arg == "" {
+				return nil
+			}
+			if c.n, err = strconv.Atoi(arg); err != nil || c.n < 1 {
+				return errors.New("N is a number above 0")
+			}
+			return nil
+		}},
+		{"wait", "[SECONDS]", "wait until nothing is on its way any more", func(c *chatCommand, arg string, _ uri.Provider) error {
+			if arg == "" {
+				return nil
+			}
+			seconds, err := strconv.ParseFloat(arg, 64)
+			if err != nil || seconds <= 0 || seconds > 86400 {
+				return errors.New("SECONDS is a number above 0, at most a day")
+			}
+			c.wait = time.Duration(seconds * float64(time.Second))
+			return nil
+		}},
+		{"quit", "", "end; what is on its way is kept and sent at the next start", bare},
+	}
+}
+
+func bare(_ *chatCommand, arg string, _ uri.Provider) error {
+	if arg != "" {
+		return errors.New("nothing follows this command")
+	}
+	return nil
+}
+
+func needed(arg string) error {
+	if arg == "" {
+		return errors.New("something is missing")
+	}
+	return nil
+}
+
+func aboutUser(c *chatCommand, arg string, home uri.Provider) (err error) {
+	if c.user, err = parsePerson(arg, home); err != nil {
+		return errors.New("that is not a user; users look like bob@b.example or mimi://b.example/u/bob")
+	}
+	return nil
+}
+
+// parsePerson reads a user's URI, name@domain, or the name of a user of the own provider.
+func parsePerson(text string, home uri.Provider) (uri.User, error) {
+	if strings.Contains(text, "://") {
+		return uri.ParseUser(text)
+	}
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		p, err := uri.ProviderFromDomain(text[at+1:])
+		if err != nil {
+			return uri.User{}, err
+		}
+		home, text = p, text[:at]
+	}
+	if strings.ContainsAny(text, " \t/") {
+		return uri.User{}, uri.ErrChar
+	}
+	return uri.NewUser(home, text)
+}
+
+// parseChatLine reads a line of input. Two slashes begin a message with one. An empty line asks for nothing: its verb is empty.
+func parseChatLine(line string, home uri.Provider) (chatCommand, error) {
+	line = strings.TrimRight(line, "\r\n")
+	if strings.TrimSpace(line) == "" {
+		return chatCommand{}, nil
+	}
+	rest, command := strings.CutPrefix(line, "/")
+	if !command {
+		return chatCommand{verb: say, text: line}, nil
+	}
+	if strings.HasPrefix(rest, "/") {
+		return chatCommand{verb: say, text: rest}, nil
+	}
+	name, arg, _ := strings.Cut(rest, " ")
+	for _, v := range chatVerbs() {
+		if v.name != name {
+			continue
+		}
+		c := chatCommand{verb: v.name}
+		if err := v.parse(&c, strings.TrimSpace(arg), home); err != nil {
+			return chatCommand{}, fmt.Errorf("%w: %s", err, v.usage())
+		}
+		return c, nil
+	}
+	return chatCommand{}, errors.New("there is no such command; /help lists them, and // begins a message with a slash")
+}
+
+func (v chatVerb) usage() string { return strings.TrimSpace("/" + v.name + " " + v.args) }
+
+// chatHelp is what /help shows.
+func chatHelp() string {
+	var b strings.Builder
+	b.WriteString("A line is sent to the room as a message. Commands:")
+	for _, v := range chatVerbs() {
+		fmt.Fprintf(&b, "\n  %-18s %s", v.usage(), v.what)
+	}
+	return b.String()
+}
