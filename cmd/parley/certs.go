@@ -32,18 +32,21 @@ lists the authority as ca_file with trust = "private-ca". An existing certificat
 		if len(domains) == 0 {
 			return usageError{fmt.Errorf("no domain given; `parley certs --help` shows how")}
 		}
+		providers := make([]uri.Provider, len(domains))
+		for i, d := range domains {
+			var err error
+			if providers[i], err = uri.ProviderFromDomain(d); err != nil {
+				return usageError{fmt.Errorf("%q is not a domain name", d)}
+			}
+		}
 		now := time.Now()
 		authority, err := lab.OpenAuthority(*dir, now)
 		if err != nil {
 			return fmt.Errorf("lab CA: %w", err)
 		}
 		result := certsResult{authority.Files, map[string]lab.Files{}}
-		for _, d := range domains {
-			p, err := uri.ProviderFromDomain(d)
-			if err != nil {
-				return usageError{fmt.Errorf("%q is not a domain name", d)}
-			}
-			if result.Certificates[d], err = authority.Issue(*dir, p, now); err != nil {
+		for i, d := range domains {
+			if result.Certificates[d], err = authority.Issue(*dir, providers[i], now); err != nil {
 				return fmt.Errorf("certificate of %s: %w", d, err)
 			}
 		}
