@@ -238,3 +238,13 @@ func (c *Client) intend(ctx context.Context, i *Intent) (uint64, error) {
 	c.intents = append(c.intents, i)
 	return i.ID, nil
 }
+
+// Hurry lets Flush try everything again that a failed try has put off: whoever did not answer is there again.
+func (c *Client) Hurry() {
+	now := c.cfg.Now()
+	for _, i := range c.intents {
+		if i.Tries > 0 && i.Next.After(now) {
+			i.Tries, i.Next = 0, now
+		}
+	}
+}

@@ -260,6 +260,7 @@ func (d *Device) hear(ctx context.Context, w word) error {
 		return nil
 	}
 	if back {
+		d.client.Hurry()
 		if err := d.refreshAuthorities(ctx, uri.Provider{}); err != nil {
 			return err
 		}
