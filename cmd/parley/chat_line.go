@@ -10,8 +10,8 @@ import (
 	"parley/uri"
 )
 
-// chatCommand is what a line of input asks for. Which of the fields are set depends on verb.
-type chatCommand struct {
+// chatLine is what a line of input asks for. Which of the fields are set depends on verb.
+type chatLine struct {
 	verb string // one of chatVerbs without the slash, or say
 	text string // say: the message; room: number, URI or name; new: the name
 	user uri.User
@@ -26,7 +26,7 @@ const say = "say"
 // chatVerb describes one command.
 type chatVerb struct {
 	name, args, what string
-	parse            func(c *chatCommand, arg string, home uri.Provider) error
+	parse            func(c *chatLine, arg string, home uri.Provider) error
 }
 
 // chatVerbs are all commands, in the order of /help.
@@ -34,15 +34,15 @@ func chatVerbs() []chatVerb {
 	return []chatVerb{
 		{"help", "", "show this", bare},
 		{"rooms", "", "list the rooms", bare},
-		{"room", "N|URI|NAME", "talk in that room from now on", func(c *chatCommand, arg string, _ uri.Provider) error {
+		{"room", "N|URI|NAME", "talk in that room from now on", func(c *chatLine, arg string, _ uri.Provider) error {
 			c.text = arg
 			return needed(arg)
 		}},
-		{"new", "NAME", "make a room at your provider and talk there", func(c *chatCommand, arg string, _ uri.Provider) error {
+		{"new", "NAME", "make a room at your provider and talk there", func(c *chatLine, arg string, _ uri.Provider) error {
 			c.text = arg
 			return needed(arg)
 		}},
-		{"join", "URI", "let this device into a room of yours that another of your devices is in", func(c *chatCommand, arg string, _ uri.Provider) (err error) {
+		{"join", "URI", "let this device into a room of yours that another of your devices is in", func(c *chatLine, arg string, _ uri.Provider) (err error) {
 			if c.room, err = uri.ParseRoom(arg); err != nil {
 				return errors.New("that is not a room; rooms look like mimi://a.example/r/name")
 			}
@@ -52,7 +52,7 @@ func chatVerbs() []chatVerb {
 		{"add", "USER", "add somebody: bob@b.example or mimi://b.example/u/bob", aboutUser},
 		{"remove", "USER", "remove somebody", aboutUser},
 		{"leave", "", "leave the room with all your devices", bare},
-		{"history", "[N]", "show the last N things that happened in the room (20)", func(c *chatCommand, arg string, _ uri.Provider) (err error) {
+		{"history", "[N]", "show the last N things that happened in the room (20)", func(c *chatLine, arg string, _ uri.Provider) (err error) {
 			c.n = 20
 			if arg == "" {
 				return nil
@@ -62,7 +62,7 @@ func chatVerbs() []chatVerb {
 			}
 			return nil
 		}},
-		{"wait", "[SECONDS]", "wait until nothing is on its way any more", func(c *chatCommand, arg string, _ uri.Provider) error {
+		{"wait", "[SECONDS]", "wait until nothing is on its way any more", func(c *chatLine, arg string, _ uri.Provider) error {
 			if arg == "" {
 				return nil
 			}
@@ -77,7 +77,7 @@ func chatVerbs() []chatVerb {
 	}
 }
 
-func bare(_ *chatCommand, arg string, _ uri.Provider) error {
+func bare(_ *chatLine, arg string, _ uri.Provider) error {
 	if arg != "" {
 		return errors.New("nothing follows this command")
 	}
@@ -91,7 +91,7 @@ func needed(arg string) error {
 	return nil
 }
 
-func aboutUser(c *chatCommand, arg string, home uri.Provider) (err error) {
+func aboutUser(c *chatLine, arg string, home uri.Provider) (err error) {
 	if c.user, err = parsePerson(arg, home); err != nil {
 		return errors.New("that is not a user; users look like bob@b.example or mimi://b.example/u/bob")
 	}
@@ -116,31 +116,31 @@ func parsePerson(text string, home uri.Provider) (uri.User, error) {
 	return uri.NewUser(home, text)
 }
 
-// parseChatLine reads a line of input. Two slashes begin a message with one. An empty line asks for nothing: its verb is empty.
-func parseChatLine(line string, home uri.Provider) (chatCommand, error) {
+// parseLine reads a line of input. Two slashes begin a message with one. An empty line asks for nothing: its verb is empty.
+func parseLine(line string, home uri.Provider) (chatLine, error) {
 	line = strings.TrimRight(line, "\r\n")
 	if strings.TrimSpace(line) == "" {
-		return chatCommand{}, nil
+		return chatLine{}, nil
 	}
 	rest, command := strings.CutPrefix(line, "/")
 	if !command {
-		return chatCommand{verb: say, text: line}, nil
+		return chatLine{verb: say, text: line}, nil
 	}
 	if strings.HasPrefix(rest, "/") {
-		return chatCommand{verb: say, text: rest}, nil
+		return chatLine{verb: say, text: rest}, nil
 	}
 	name, arg, _ := strings.Cut(rest, " ")
 	for _, v := range chatVerbs() {
 		if v.name != name {
 			continue
 		}
-		c := chatCommand{verb: v.name}
+		c := chatLine{verb: v.name}
 		if err := v.parse(&c, strings.TrimSpace(arg), home); err != nil {
-			return chatCommand{}, fmt.Errorf("%w: %s", err, v.usage())
+			return chatLine{}, fmt.Errorf("%w: %s", err, v.usage())
 		}
 		return c, nil
 	}
-	return chatCommand{}, errors.New("there is no such command; /help lists them, and // begins a message with a slash")
+	return chatLine{}, errors.New("there is no such command; /help lists them, and // begins a message with a slash")
 }
 
 func (v chatVerb) usage() string { return strings.TrimSpace("/" + v.name + " " + v.args) }

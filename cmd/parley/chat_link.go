@@ -222,7 +222,7 @@ func whyOffline(err error) string {
 	case errors.As(err, &answered) && answered.Code == api.Unauthenticated:
 		return "the provider does not know this device any more: enrol again, in another directory"
 	case errors.As(err, &answered):
-		return "the provider says: " + cleanLine(answered.Error())
+		return "the provider says: " + cleanLine(detail(answered))
 	case errors.As(err, &unknown):
 		return "its TLS certificate is not from an authority that is trusted here (--ca of parley chat enrol names one)"
 	case errors.As(err, &name):

@@ -45,10 +45,11 @@ type chat struct {
 	spoken  bool // something was said about being online
 	line    int  // of the command that runs
 
-	mu      sync.Mutex
-	shown   sync.Mutex // held while an event is shown
+	mu      sync.Mutex // of sum
 	sum     chatSum
 	changed chan struct{} // capacity one
+
+	shown sync.Mutex // held while an event is shown; of view
 }
 
 // chatSum is how things stand.
@@ -175,11 +176,15 @@ func (s *chat) begin(ctx context.Context, c *client.Client) error {
 
 // meet gives new rooms their numbers.
 func (s *chat) meet(c *client.Client) {
+	s.shown.Lock()
+	defer s.shown.Unlock()
 	for _, r := range c.Rooms() {
 		if !slices.Contains(s.numbers, r.URI) {
 			s.numbers = append(s.numbers, r.URI)
 		}
-		s.view.name(r.URI.String(), r.Name())
+		if name := r.Name(); name != "" {
+			s.view.names[r.URI.String()] = name
+		}
 	}
 }
 
@@ -370,7 +375,9 @@ func (s *chat) refreshPrompt() {
 	}
 	name := "no room"
 	if !s.current.IsZero() {
+		s.shown.Lock()
 		name = s.view.label(s.current.String())
+		s.shown.Unlock()
 	}
 	sum := s.summary()
 	var notes []string

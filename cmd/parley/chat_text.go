@@ -303,10 +303,3 @@ func devices(n int) string {
 	}
 	return fmt.Sprintf("%d devices", n)
 }
-
-// name learns what a room is called.
-func (v *textView) name(room, name string) {
-	if name != "" {
-		v.names[room] = name
-	}
-}
