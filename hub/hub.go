@@ -12,6 +12,7 @@ import (
 	"parley/mls"
 	"parley/mls/suite"
 	"parley/mls/wire"
+	"parley/room"
 	"parley/syntax"
 	"parley/uri"
 )
@@ -31,8 +32,9 @@ type Config struct {
 	ValidateCredential func(c wire.Credential, signatureKey []byte, now time.Time) error
 	// Wake is called after a transaction that put something into the outbox; it must not block. nil: nobody is woken.
 	Wake func()
-	// Limit is asked before costly requests of one kind for one caller and room; false refuses with TooMany. nil allows all.
-	Limit func(kind string, caller uri.Provider, room uri.Room) bool
+	// Limit is asked before costly requests of one kind, by a user for whom the caller speaks, for a room; false refuses with TooMany.
+	// nil allows all.
+	Limit func(kind string, caller uri.Provider, user uri.User, room uri.Room) bool
 }
 
 // AnswerLife is how long the answer to a request is kept for byte-identical repetitions.
@@ -48,10 +50,12 @@ const (
 type Hub struct {
 	cfg   Config
 	rooms *cache
+	// offer is the GroupContext that a new room must have.
+	offer func(at uri.Room, name string, creator uri.User, hub wire.ExternalSender) (wire.Extensions, error)
 }
 
 // New makes a hub.
-func New(cfg Config) *Hub { return &Hub{cfg: cfg, rooms: newCache(cachedRooms)} }
+func New(cfg Config) *Hub { return &Hub{cfg: cfg, rooms: newCache(cachedRooms), offer: room.Template} }
 
 var errNoRoom = mimi.Errorf(mimi.NotFound, "no such room")
 
@@ -132,8 +136,8 @@ func (h *Hub) wake() {
 	}
 }
 
-func (h *Hub) allowed(kind string, caller uri.Provider, room uri.Room) error {
-	if h.cfg.Limit != nil && !h.cfg.Limit(kind, caller, room) {
+func (h *Hub) allowed(kind string, caller uri.Provider, user uri.User, room uri.Room) error {
+	if h.cfg.Limit != nil && !h.cfg.Limit(kind, caller, user, room) {
 		return &mimi.Error{Code: mimi.TooMany, Detail: "too many requests of this kind", RetryAfter: 5 * time.Second}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"time"
 
 	"parley/mimi"
 	"parley/mls"
@@ -20,7 +21,7 @@ import (
 const (
 	keyGroup  = "mls/"
 	keyInfo   = "info"
-	keyPerson = "person/" // user URI
+	keyPerson = "person/" // user URI and a slash, so that no key is the beginning of another
 	keyClaim  = "claim/"  // KeyPackageRef
 	keyTimes  = "accepted/"
 )
@@ -40,12 +41,15 @@ func (v *person) Syntax(c *syntax.Codec) {
 	syntax.Bool(c, &v.Gone)
 }
 
-func personKey(user string) string {
+// personName is a participant as the records name it.
+func personName(user string) string {
 	if u, err := uri.ParseUser(user); err == nil {
-		return keyPerson + u.String()
+		return u.String()
 	}
-	return keyPerson + user
+	return user
 }
+
+func personKey(user string) string { return keyPerson + personName(user) + "/" }
 
 func readPerson(tx Tx, at uri.Room, user string) (*person, error) {
 	records, err := tx.Records(at, personKey(user))
@@ -74,7 +78,7 @@ func people(tx Tx, at uri.Room) (map[string]*person, error) {
 		if err := syntax.Unmarshal(r.Value, p); err != nil {
 			return nil, err
 		}
-		out[strings.TrimPrefix(r.Key, keyPerson)] = p
+		out[strings.TrimSuffix(strings.TrimPrefix(r.Key, keyPerson), "/")] = p
 	}
 	return out, nil
 }
@@ -127,7 +131,7 @@ func nextPeople(before map[string]*person, staged *mls.Staged, state *room.State
 func listed(state *room.State, before map[string]*person) map[string]*person {
 	out := make(map[string]*person, len(state.Participants.Participants))
 	for _, p := range state.Participants.Participants {
-		key := strings.TrimPrefix(personKey(p.User), keyPerson)
+		key := personName(p.User)
 		next := &person{Role: p.Role}
 		if old, was := before[key]; was {
 			next.Clients, next.Gone = old.Clients, old.Gone
@@ -155,7 +159,7 @@ func difference(before, after map[string]*person) (mls.Delta, error) {
 	var d mls.Delta
 	for key := range before {
 		if _, stays := after[key]; !stays {
-			d.Delete(keyPerson + key)
+			d.Delete(personKey(key))
 		}
 	}
 	for key, p := range after {
@@ -166,7 +170,7 @@ func difference(before, after map[string]*person) (mls.Delta, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.Put(keyPerson+key, octets)
+		d.Put(personKey(key), octets)
 	}
 	slices.SortFunc(d, func(a, b mls.Record) int { return strings.Compare(a.Key, b.Key) })
 	return d, nil
@@ -215,13 +219,26 @@ func under(prefix string, d mls.Delta) mls.Delta {
 type snapshot struct {
 	head   Head
 	group  *mls.PublicGroup
+	now    time.Time // at which it is judged: a timestamp of the room, so whole milliseconds
 	people map[string]*person
-	claims map[string]string // KeyPackageRef in hexadecimal -> domain
+	claims map[string]*claim // by KeyPackageRef in hexadecimal
 	times  map[string]uint64 // ProposalRef in hexadecimal -> acceptance time
 }
 
-// load reads a room; the decoded group comes from the cache when the version is the same.
-func (h *Hub) load(ctx context.Context, at uri.Room) (*snapshot, error) {
+// claim is a KeyPackage that was handed out for the room and not used yet.
+type claim struct {
+	Domain string // that of its owner's provider
+	Until  uint64 // s since 1970: the end of its lifetime
+}
+
+func (v *claim) Syntax(c *syntax.Codec) {
+	syntax.Text(c, &v.Domain)
+	syntax.U64(c, &v.Until)
+}
+
+// load reads a room and, in the same snapshot, what also reads; it may be nil. The decoded group comes from the cache when the
+// version is the same.
+func (h *Hub) load(ctx context.Context, at uri.Room, also func(Tx) error) (*snapshot, error) {
 	s := new(snapshot)
 	var group []mls.Record
 	err := h.cfg.Store.View(ctx, func(tx Tx) error {
@@ -236,11 +253,18 @@ func (h *Hub) load(ctx context.Context, at uri.Room) (*snapshot, error) {
 		if s.people, err = people(tx, at); err != nil {
 			return err
 		}
-		if s.claims, err = texts(tx, at, keyClaim); err != nil {
+		head := s.head
+		s.now = time.UnixMilli(int64(tick(&head, h.cfg.Now())))
+		if s.claims, err = claims(tx, at); err != nil {
 			return err
 		}
 		if s.times, err = numbers(tx, at, keyTimes); err != nil {
 			return err
+		}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
 		}
 		if s.group, ok = h.rooms.get(at, s.head.Version); ok {
 			return nil
@@ -264,14 +288,18 @@ func (h *Hub) load(ctx context.Context, at uri.Room) (*snapshot, error) {
 	return s, nil
 }
 
-func texts(tx Tx, at uri.Room, prefix string) (map[string]string, error) {
-	records, err := tx.Records(at, prefix)
+func claims(tx Tx, at uri.Room) (map[string]*claim, error) {
+	records, err := tx.Records(at, keyClaim)
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string]string, len(records))
+	out := make(map[string]*claim, len(records))
 	for _, r := range records {
-		out[strings.TrimPrefix(r.Key, prefix)] = string(r.Value)
+		v := new(claim)
+		if err := syntax.Unmarshal(r.Value, v); err != nil {
+			return nil, err
+		}
+		out[strings.TrimPrefix(r.Key, keyClaim)] = v
 	}
 	return out, nil
 }

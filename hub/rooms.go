@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"maps"
+	"slices"
 
 	"parley/credential"
 	"parley/mimi"
@@ -57,7 +59,7 @@ func (h *Hub) CreateRoom(ctx context.Context, creator uri.User, at uri.Room, inf
 			return err
 		}
 		if exists {
-			acceptedAt = head.Timestamp
+			acceptedAt = head.EpochAt // of epoch 0: its creation
 			if bytes.Equal(head.GroupID, group.GroupID()) && head.Epoch == 0 {
 				return nil
 			}
@@ -110,7 +112,7 @@ func (h *Hub) checkNew(creator uri.User, at uri.Room, g *mls.PublicGroup, info *
 
 // checkEnvelope compares the new group's extensions with the template's; only the room's name is free in this release.
 func (h *Hub) checkEnvelope(at uri.Room, name string, creator uri.User, g *mls.PublicGroup) error {
-	want, err := room.Template(at, name, creator, h.cfg.Sender)
+	want, err := h.offer(at, name, creator, h.cfg.Sender)
 	if err != nil {
 		return err
 	}
@@ -131,18 +133,25 @@ func (h *Hub) checkEnvelope(at uri.Room, name string, creator uri.User, g *mls.P
 //
 // One snapshot, no write. The error is an *mimi.Error.
 func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
-	if err := h.allowed("groupInfo", caller, at); err != nil {
+	refused := &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: at.String(), Status: mimi.GroupInfoNotAuthorized}
+	id, err := credential.Parse(r.Credential)
+	if err != nil || id.Provider() != caller {
+		return refused, nil // P-GI-04
+	}
+	if err := h.allowed("groupInfo", caller, id.User, at); err != nil {
 		return nil, err
 	}
 	if err := r.Verify(); err != nil {
 		return nil, mimi.Errorf(mimi.BadRequest, "the request's signature does not verify")
 	}
-	refused := &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: at.String(), Status: mimi.GroupInfoNotAuthorized}
-	id, err := credential.Parse(r.Credential)
-	if err != nil || id.Provider() != caller || h.validate(r.Credential, r.SignatureKey) != nil {
-		return refused, nil // P-GI-03, P-GI-04
+	if h.validate(r.Credential, r.SignatureKey) != nil {
+		return refused, nil
 	}
-	s, err := h.load(ctx, at)
+	var info *wire.GroupInfo
+	s, err := h.load(ctx, at, func(tx Tx) (err error) {
+		info, err = readInfo(tx, at)
+		return err
+	})
 	if errors.Is(err, errNoRoom) {
 		return refused, nil
 	}
@@ -151,28 +160,16 @@ func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r
 	}
 	p := s.people[id.User.String()]
 	if p == nil || p.Gone || p.Role == policy.BannedRole || r.Suite != s.group.Suite().ID() {
-		return refused, nil
+		return refused, nil // P-GI-03, P-GI-07
 	}
-	answer, err := h.sealGroupInfo(ctx, at, s, r)
+	answer, err := h.sealGroupInfo(at, s, info, r)
 	if err != nil {
 		return nil, storeError(err)
 	}
 	return answer, nil
 }
 
-func (h *Hub) sealGroupInfo(ctx context.Context, at uri.Room, s *snapshot, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
-	var info *wire.GroupInfo
-	err := h.cfg.Store.View(ctx, func(tx Tx) error {
-		var err error
-		info, err = readInfo(tx, at)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if info.Context.Epoch != s.group.Epoch() {
-		return nil, &mimi.Error{Code: mimi.Unavailable, Err: ErrConflict} // a commit came between the two reads
-	}
+func (h *Hub) sealGroupInfo(at uri.Room, s *snapshot, info *wire.GroupInfo, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
 	content := &mimi.GroupInfoRatchetTree{
 		GroupInfo: *info,
 		Tree:      wire.RatchetTreeOption{Representation: wire.FullTree, Tree: s.group.Tree()},
@@ -198,17 +195,21 @@ func (h *Hub) KeyMaterial(ctx context.Context, caller uri.Provider, target uri.U
 	if err != nil || requester.Provider() != caller {
 		return nil, mimi.Errorf(mimi.Forbidden, "the requesting user is not one of the caller")
 	}
-	if err := h.allowed("keyMaterial", caller, at); err != nil {
+	if err := h.allowed("keyMaterial", caller, requester, at); err != nil {
 		return nil, err
 	}
-	if err := h.mayAdd(ctx, at, requester); err != nil {
+	s, err := h.load(ctx, at, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := mayAdd(s, requester); err != nil {
 		return nil, err
 	}
 	answer, err := h.cfg.Claim(ctx, target, r)
 	if err != nil {
 		return nil, err
 	}
-	records, err := claimRecords(target, answer)
+	records, err := claimRecords(s, target, answer)
 	if err != nil || len(records) == 0 {
 		return answer, err
 	}
@@ -220,11 +221,7 @@ func (h *Hub) KeyMaterial(ctx context.Context, caller uri.Provider, target uri.U
 }
 
 // mayAdd requires a participant who may add others; a stranger learns nothing about the room.
-func (h *Hub) mayAdd(ctx context.Context, at uri.Room, requester uri.User) error {
-	s, err := h.load(ctx, at)
-	if err != nil {
-		return err
-	}
+func mayAdd(s *snapshot, requester uri.User) error {
 	p := s.people[requester.String()]
 	if p == nil || p.Gone {
 		return errNoRoom
@@ -239,7 +236,8 @@ func (h *Hub) mayAdd(ctx context.Context, at uri.Room, requester uri.User) error
 	return nil
 }
 
-func claimRecords(target uri.User, answer *mimi.KeyMaterialResponse) (mls.Delta, error) {
+// claimRecords are the references that came back, and the end of those whose KeyPackages have expired (P-KM-25).
+func claimRecords(s *snapshot, target uri.User, answer *mimi.KeyMaterialResponse) (mls.Delta, error) {
 	var d mls.Delta
 	for _, c := range answer.Clients {
 		if c.Status != mimi.ClientSuccess || c.KeyPackage == nil {
@@ -249,7 +247,16 @@ func claimRecords(target uri.User, answer *mimi.KeyMaterialResponse) (mls.Delta,
 		if err != nil {
 			return nil, &mimi.Error{Code: mimi.Unavailable, Detail: "the target's provider sent an unusable KeyPackage", Err: err}
 		}
-		d.Put(keyClaim+hex.EncodeToString(ref), []byte(target.Domain()))
+		octets, err := syntax.Marshal(&claim{Domain: target.Domain(), Until: c.KeyPackage.Leaf.Lifetime.NotAfter})
+		if err != nil {
+			return nil, &mimi.Error{Code: mimi.Internal, Err: err}
+		}
+		d.Put(keyClaim+hex.EncodeToString(ref), octets)
+	}
+	for _, ref := range slices.Sorted(maps.Keys(s.claims)) {
+		if s.claims[ref].Until < uint64(s.now.Unix()) {
+			d.Delete(keyClaim + ref)
+		}
 	}
 	return d, nil
 }

@@ -47,11 +47,11 @@ func (h *Hub) tryUpdate(ctx context.Context, caller uri.Provider, at uri.Room, r
 	if err != nil || answer != nil {
 		return answer, err
 	}
-	s, err := h.load(ctx, at)
+	s, err := h.load(ctx, at, nil)
 	if err != nil {
 		return nil, err
 	}
-	change, refusal := h.stage(s, caller, at, r)
+	change, refusal := h.stage(s, caller, r)
 	if refusal != nil {
 		// The same request may have been accepted between the two reads: then the room is against it because of it.
 		if answer, err = stored[mimi.UpdateRoomResponse](ctx, h.cfg.Store, key); err != nil || answer != nil {
@@ -59,29 +59,35 @@ func (h *Hub) tryUpdate(ctx context.Context, caller uri.Provider, at uri.Room, r
 		}
 		return refusal, nil
 	}
+	written := false
 	err = h.cfg.Store.Update(ctx, func(tx Tx) error {
+		written = false
 		if answer, err = storedIn[mimi.UpdateRoomResponse](tx, key); err != nil || answer != nil {
 			return err
 		}
+		written = true
 		answer, err = h.write(tx, at, s, change, key)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.rooms.put(at, s.head.Version+1, change.group)
-	h.wake()
+	if written {
+		h.rooms.put(at, s.head.Version+1, change.group)
+		h.wake()
+	}
 	return answer, nil
 }
 
 // change is a staged and judged update.
 type change struct {
-	group   *mls.PublicGroup
-	records mls.Delta
-	people  map[string]*person
-	items   []pendingItem
-	commit  bool
-	refs    [][]byte // proposals whose acceptance time is kept
+	group        *mls.PublicGroup
+	records      mls.Delta
+	people       map[string]*person
+	destinations []string // of what comes after it
+	items        []pendingItem
+	commit       bool
+	refs         [][]byte // proposals whose acceptance time is kept
 }
 
 // pendingItem is a log entry that has no timestamp yet.
@@ -90,7 +96,11 @@ type pendingItem struct {
 	destinations []string
 }
 
-// write stores an accepted change if the room is as it was staged on.
+// grace is how much later than judged an update may be stamped: receivers judge lifetimes at its timestamp (design decision 7a), and
+// messages that were accepted in the meantime move the room's clock on.
+const grace = time.Second
+
+// write stores an accepted change if the room is as it was staged on. It touches as many rows as the update changes.
 func (h *Hub) write(tx Tx, at uri.Room, s *snapshot, c *change, key [32]byte) (*mimi.UpdateRoomResponse, error) {
 	head, ok, err := tx.Head(at)
 	if err != nil {
@@ -99,8 +109,10 @@ func (h *Hub) write(tx Tx, at uri.Room, s *snapshot, c *change, key [32]byte) (*
 	if !ok || head.Version != s.head.Version && !planted("ignores the version") {
 		return nil, ErrConflict
 	}
-	now := h.cfg.Now()
-	answer := &mimi.UpdateRoomResponse{Code: mimi.UpdateSuccess, AcceptedAt: tick(&head, now)}
+	answer := &mimi.UpdateRoomResponse{Code: mimi.UpdateSuccess, AcceptedAt: tick(&head, s.now)}
+	if answer.AcceptedAt > uint64(s.now.Add(grace).UnixMilli()) {
+		return nil, ErrConflict
+	}
 	if c.commit {
 		head.Epoch, head.EpochAt = c.group.Epoch(), answer.AcceptedAt
 	}
@@ -122,11 +134,11 @@ func (h *Hub) write(tx Tx, at uri.Room, s *snapshot, c *change, key [32]byte) (*
 	}
 	old := head.Version
 	head.Version++
-	head.Destinations = destinations(c.people, false)
+	head.Destinations = c.destinations
 	if err := tx.SaveHead(at, old, head); err != nil {
 		return nil, err
 	}
-	return answer, saveAnswer(tx, key, answer, now)
+	return answer, saveAnswer(tx, key, answer, s.now)
 }
 
 // Verdicts.
@@ -149,7 +161,7 @@ func clip(s string) string {
 }
 
 // stage judges an update on a snapshot. Exactly one result is not nil.
-func (h *Hub) stage(s *snapshot, caller uri.Provider, at uri.Room, r *mimi.UpdateRequest) (*change, *mimi.UpdateRoomResponse) {
+func (h *Hub) stage(s *snapshot, caller uri.Provider, r *mimi.UpdateRequest) (*change, *mimi.UpdateRoomResponse) {
 	public := r.Message.Public
 	if public == nil || public.Content.Type == wire.ApplicationContent {
 		return nil, notAllowed("handshakes are PublicMessages") // P-UP-02, P-UP-03
@@ -208,12 +220,15 @@ func (h *Hub) stageProposals(s *snapshot, caller uri.Provider, r *mimi.UpdateReq
 		if refusal := checkCaller(c.group, caller, &m); refusal != nil {
 			return nil, refusal
 		}
-		staged, err := c.group.Process(&m, h.cfg.Now())
+		staged, err := c.group.Process(&m, s.now)
 		if err != nil {
 			return nil, badProposal(c.group, &m, err)
 		}
 		if err := room.Judge(staged, gone); err != nil {
 			return nil, notAllowed(err.Error())
+		}
+		if !h.lasts(staged, s.now.Add(grace)) {
+			return nil, notAllowed(expiresNow)
 		}
 		c.records = append(c.records, under(keyGroup, staged.Delta())...)
 		c.refs = append(c.refs, staged.Proposals()[0].Ref)
@@ -225,32 +240,45 @@ func (h *Hub) stageProposals(s *snapshot, caller uri.Provider, r *mimi.UpdateReq
 	return h.acceptProposals(s, r, c, leaving)
 }
 
-// leaver notes who takes the own user out of the list.
+// leaver notes who takes the own user out of the list: of list updates, room.Judge lets only these wait.
 func leaver(staged *mls.Staged, leaving map[uri.User]bool) error {
 	u := staged.Proposals()[0].Proposal.AppDataUpdate
 	if u == nil || u.Component != mimi.ParticipantListComponent {
 		return nil
 	}
-	var update mimi.ParticipantListUpdate
-	if err := syntax.Unmarshal(u.Update, &update); err != nil {
-		return err
-	}
-	state, err := room.Read(staged.From())
-	if err != nil {
-		return err
-	}
 	user, err := room.UserOf(staged.SenderLeaf())
 	if err != nil {
 		return err
 	}
-	for _, index := range update.Removed {
-		own, found := state.Participants.Find(user.String())
-		if !found || own != index {
-			return errors.New("who is taken out by somebody else is taken out by a commit") // P-UP-11
-		}
-		leaving[user] = true
-	}
+	leaving[user] = true
 	return nil
+}
+
+const expiresNow = "a credential or KeyPackage ends now"
+
+// lasts reports whether the leaves that a handshake brings will be valid at a time, too.
+func (h *Hub) lasts(staged *mls.Staged, at time.Time) bool {
+	var leaves []*wire.LeafNode
+	for _, change := range slices.Concat(staged.Added(), staged.Updated()) {
+		leaves = append(leaves, change.After)
+	}
+	if staged.HasPath() {
+		_, leaf := staged.Committer()
+		leaves = append(leaves, leaf)
+	}
+	if staged.Kind() == wire.ProposalContent && staged.Proposals()[0].Proposal.Update != nil {
+		leaves = append(leaves, staged.Proposals()[0].Proposal.Update)
+	}
+	for _, leaf := range leaves {
+		if leaf.Source == wire.KeyPackageSource && uint64(at.Unix()) > leaf.Lifetime.NotAfter {
+			return false
+		}
+		check := mls.LeafCheck{Use: mls.UseKeyPackage, Leaf: leaf, Now: at}
+		if h.cfg.MLS.ValidateLeaf != nil && h.cfg.MLS.ValidateLeaf(check) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // acceptProposals makes the change of an accepted bundle. A leave takes all of the user's clients along (P-LV-01) and takes effect at
@@ -278,6 +306,7 @@ func (h *Hub) acceptProposals(s *snapshot, r *mimi.UpdateRequest, c *change, lea
 		return nil, notAllowed("the room's state cannot be kept")
 	}
 	c.records = append(c.records, d...)
+	c.destinations = destinations(c.people, false)
 	c.items = []pendingItem{{
 		message:      mimi.FanoutMessage{Message: r.Message, MoreProposals: r.MoreProposals},
 		destinations: destinations(s.people, true),
@@ -341,7 +370,7 @@ func (h *Hub) stageCommit(s *snapshot, caller uri.Provider, r *mimi.UpdateReques
 	if refusal := checkCaller(s.group, caller, &r.Message); refusal != nil {
 		return nil, refusal
 	}
-	staged, err := s.group.Process(&r.Message, h.cfg.Now())
+	staged, err := s.group.Process(&r.Message, s.now)
 	if err != nil {
 		var rule *mls.Error
 		if errors.As(err, &rule) && aboutProposals[rule.Rule] {
@@ -349,11 +378,14 @@ func (h *Hub) stageCommit(s *snapshot, caller uri.Provider, r *mimi.UpdateReques
 		}
 		return nil, notAllowed(describe(err))
 	}
-	if !includesPending(s.group, staged) {
+	if !room.CommitsPending(staged) {
 		return nil, notAllowed(mimi.ReasonPendingProposals + ": the commit leaves out what the hub has accepted") // P-LV-03
 	}
 	if err := room.Judge(staged, goneUsers(s.people)); err != nil {
 		return nil, notAllowed(err.Error())
+	}
+	if !h.lasts(staged, s.now.Add(grace)) {
+		return nil, notAllowed(expiresNow)
 	}
 	welcomes, refusal := checkWelcome(s, staged, r)
 	if refusal != nil {
@@ -364,20 +396,6 @@ func (h *Hub) stageCommit(s *snapshot, caller uri.Provider, r *mimi.UpdateReques
 		return nil, refusal
 	}
 	return h.acceptCommit(s, staged, r, info, welcomes)
-}
-
-// includesPending requires what waits to be in the commit: all of it from a member, the SelfRemoves from an external joiner, who can
-// refer to nothing else (X-SR-05).
-func includesPending(g *mls.PublicGroup, staged *mls.Staged) bool {
-	for _, p := range g.Pending() {
-		if staged.External() && p.Proposal.Type != wire.SelfRemoveProposal {
-			continue
-		}
-		if !slices.ContainsFunc(staged.Proposals(), func(q mls.Proposed) bool { return bytes.Equal(q.Ref, p.Ref) }) {
-			return false
-		}
-	}
-	return true
 }
 
 // checkWelcome holds the Welcome against the added KeyPackages and against what was claimed for this room (P-UP-23, P-KM-26, P-KM-27),
@@ -396,14 +414,14 @@ func checkWelcome(s *snapshot, staged *mls.Staged, r *mimi.UpdateRequest) ([]str
 	}
 	set := make(map[string]bool)
 	for _, change := range added {
-		to, claimed := s.claims[hex.EncodeToString(change.KeyPackageRef)]
+		claim, claimed := s.claims[hex.EncodeToString(change.KeyPackageRef)]
 		named := slices.ContainsFunc(r.Welcome.Secrets, func(e wire.EncryptedGroupSecrets) bool {
 			return bytes.Equal(e.NewMember, change.KeyPackageRef)
 		})
 		if !claimed || !named {
 			return nil, unroutable
 		}
-		set[to] = true
+		set[claim.Domain] = true
 	}
 	return sortedKeys(set), nil
 }
@@ -466,7 +484,7 @@ func (h *Hub) acceptCommit(s *snapshot, staged *mls.Staged, r *mimi.UpdateReques
 	for _, ref := range slices.Sorted(maps.Keys(s.times)) {
 		c.records.Delete(keyTimes + ref)
 	}
-	reissued, err := h.reissue(c, state)
+	reissued, err := h.reissue(c, state, s.now)
 	if err != nil {
 		return fail()
 	}
@@ -475,6 +493,7 @@ func (h *Hub) acceptCommit(s *snapshot, staged *mls.Staged, r *mimi.UpdateReques
 		return fail()
 	}
 	c.records = append(c.records, d...)
+	c.destinations = destinations(c.people, false)
 	c.items = append(c.items, pendingItem{
 		message:      mimi.FanoutMessage{Message: r.Message, ExternalProposals: reissued},
 		destinations: union(destinations(s.people, true), destinations(c.people, true)),
@@ -492,7 +511,7 @@ func (h *Hub) acceptCommit(s *snapshot, staged *mls.Staged, r *mimi.UpdateReques
 
 // reissue proposes again, for the new epoch and as external sender, what an external commit has left over of accepted leaves
 // (P-LV-07, P-NT-20). The proposals are staged into the change.
-func (h *Hub) reissue(c *change, state *room.State) ([]wire.Message, error) {
+func (h *Hub) reissue(c *change, state *room.State, now time.Time) ([]wire.Message, error) {
 	gone := goneUsers(c.people)
 	if len(gone) == 0 {
 		return nil, nil
@@ -515,11 +534,11 @@ func (h *Hub) reissue(c *change, state *room.State) ([]wire.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.propose(c, append(proposals, list))
+	return h.propose(c, append(proposals, list), now)
 }
 
 // propose signs proposals as the group's external sender and takes them in.
-func (h *Hub) propose(c *change, proposals []wire.Proposal) ([]wire.Message, error) {
+func (h *Hub) propose(c *change, proposals []wire.Proposal, now time.Time) ([]wire.Message, error) {
 	index := slices.IndexFunc(c.group.ExternalSenders(), func(s wire.ExternalSender) bool {
 		return bytes.Equal(s.SignatureKey, h.cfg.Sender.SignatureKey)
 	})
@@ -536,7 +555,7 @@ func (h *Hub) propose(c *change, proposals []wire.Proposal) ([]wire.Message, err
 		if err != nil {
 			return nil, err
 		}
-		staged, err := c.group.Process(m, h.cfg.Now())
+		staged, err := c.group.Process(m, now)
 		if err != nil {
 			return nil, err
 		}

@@ -26,7 +26,7 @@ func bucket(k limitKey) (rate.Limit, int) {
 	switch k.kind {
 	case "claim":
 		return rate.Every(2 * time.Second), 60
-	case "claim from":
+	case "claim from", "groupInfo from", "keyMaterial from":
 		return 50, 1000
 	}
 	return 20, 100
@@ -56,7 +56,7 @@ func (l *limits) claim(caller uri.Provider, requester, target uri.User) bool {
 	return l.allow(limitKey{"claim", requester.String(), target.String()}) && l.allow(limitKey{"claim from", caller.String(), ""})
 }
 
-// hub is hub.Config.Limit.
-func (l *limits) hub(kind string, caller uri.Provider, room uri.Room) bool {
-	return l.allow(limitKey{kind, caller.String(), room.String()})
+// hub is hub.Config.Limit: a user and a room (P-GI-17), and no provider by asking for many users.
+func (l *limits) hub(kind string, caller uri.Provider, user uri.User, room uri.Room) bool {
+	return l.allow(limitKey{kind, user.String(), room.String()}) && l.allow(limitKey{kind + " from", caller.String(), room.String()})
 }

@@ -14,7 +14,8 @@ import (
 // Judge decides whether the room's rules allow a staged proposal or commit. gone are users whose leave the hub has accepted and
 // nobody has committed; a client passes nil.
 //
-// Every change is judged by the role of the one who proposed it, before the commit (P-PL-06); the result is judged as a whole.
+// Every change is judged by the role of the one who proposed it, before the commit (P-PL-06); the result is judged as a whole. A
+// proposal that comes alone must also be one that the next commit can hold.
 func Judge(staged *mls.Staged, gone map[uri.User]bool) error {
 	before, err := Read(staged.From())
 	if err != nil {
@@ -31,6 +32,12 @@ func Judge(staged *mls.Staged, gone map[uri.User]bool) error {
 	}
 	for _, p := range staged.Proposals() {
 		if err := j.proposal(&p); err != nil {
+			return err
+		}
+		if staged.Kind() == wire.CommitContent {
+			continue
+		}
+		if err := j.mayWait(&p); err != nil {
 			return err
 		}
 	}
