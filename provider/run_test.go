@@ -131,11 +131,7 @@ func TestShutdownDrains(t *testing.T) {
 	// Outside first: readiness goes, listeners close, what is under way goes on.
 	eventually(t, "listeners close", func() bool {
 		c, err := net.Dial("tcp", a.address("client"))
-		if err == nil {
-			err = c.Close()
-			return false
-		}
-		return true
+		return err != nil || c.Close() != nil
 	})
 	if status, body := a.get("/readyz"); status != 503 || !strings.Contains(body, "stopping") {
 		t.Errorf("readyz while it drains: %d %q", status, body)
