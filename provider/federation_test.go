@@ -2,10 +2,16 @@ package provider_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"parley/client"
 	"parley/provider"
@@ -43,6 +49,26 @@ func TestPeopleOfTwoProvidersTalk(t *testing.T) {
 	bob.flush()
 	alice.hears(at, "hello from b")
 
+	// Many at once come in order, and a lane never has two batches on its way.
+	var texts []string
+	for i := range 40 {
+		texts = append(texts, fmt.Sprintf("hello number %d", i))
+		alice.say(at, texts[i])
+	}
+	alice.flush()
+	bob.hears(at, texts[len(texts)-1])
+	var heard []string
+	entries, err := bob.Timeline(t.Context(), at, 0, 1000)
+	for _, e := range must(t, entries, err) {
+		if strings.HasPrefix(e.Text, "hello number") {
+			heard = append(heard, e.Text)
+		}
+	}
+	if !slices.Equal(heard, texts) {
+		t.Errorf("heard %v", heard)
+	}
+	notAtOnce(t, traced(t, b))
+
 	// What the sockets saw: the walk of ARCHITECTURE.md, in both providers' files, without a name of a user or a room.
 	lines := traced(t, b)
 	for _, want := range []struct{ side, from, to, endpoint string }{
@@ -63,6 +89,25 @@ func TestPeopleOfTwoProvidersTalk(t *testing.T) {
 			if strings.Contains(strings.ToLower(n.trace.String()), secret) || strings.Contains(strings.ToLower(n.log.String()), secret) {
 				t.Errorf("%s writes %q into its log or trace", n.domain, secret)
 			}
+		}
+		files, err := filepath.Glob(filepath.Join(n.dir, "parley.db*"))
+		for _, file := range must(t, files, err) {
+			text, err := os.ReadFile(file)
+			if bytes.Contains(must(t, text, err), []byte("hello")) {
+				t.Errorf("%s holds what was said", filepath.Base(file))
+			}
+		}
+	}
+}
+
+// notAtOnce requires that the notifications that a provider took did not overlap; they are all of one room.
+func notAtOnce(t testing.TB, lines []provider.TraceLine) {
+	t.Helper()
+	lines = slices.DeleteFunc(lines, func(l provider.TraceLine) bool { return l.Side != "server" || l.Endpoint != "notify" })
+	slices.SortFunc(lines, func(x, y provider.TraceLine) int { return x.Time.Compare(y.Time) })
+	for i, l := range lines[1:] {
+		if ended := lines[i].Time.Add(time.Duration(lines[i].Micros) * time.Microsecond); l.Time.Before(ended) {
+			t.Errorf("a batch began at %v, the one before ended at %v", l.Time, ended)
 		}
 	}
 }
