@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -215,6 +216,25 @@ func TestKeysAreMadeOnce(t *testing.T) {
 	}
 	if len(first.Suites) != 2 || first.Suites[0] != 1 || first.Suites[1] != 3 {
 		t.Errorf("suites %v", first.Suites)
+	}
+	// The CA is replaced as doc/operating.md says: the new one issues, the old one is vouched for, the hub's key stays.
+	fresh := newCA(t, p)
+	key, err := fresh.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(f.CACertificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{f.CAKey: key, f.CACertificate: append(fresh.CertPEM(), old...)} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rotated, err := LoadKeys(f, p)
+	if err != nil || !rotated.CA.Cert.Equal(fresh.Cert) || len(rotated.Authorities) != 2 || !bytes.Equal(rotated.Sender.SignatureKey, first.Sender.SignatureKey) {
+		t.Fatalf("after the CA was replaced: %v", err)
 	}
 	if _, err := LoadKeys(f, domain(t, "b.example")); err == nil {
 		t.Error("keys of a.example serve b.example")
