@@ -95,7 +95,13 @@ func (c *Client) buildAdd(ctx context.Context, r *Room, i *Intent) (bool, error)
 	}
 	proposals := []wire.Proposal{list}
 	for k := range packages.KeyPackages {
-		proposals = append(proposals, wire.Proposal{Type: wire.AddProposal, Add: &packages.KeyPackages[k]})
+		err := c.fits(user, &packages.KeyPackages[k])
+		if errors.Is(err, credential.ErrUnknownCA) {
+			return false, c.unanswered(ctx, i, &RetryError{Err: err}) // what was claimed waits for the authorities
+		}
+		if err == nil {
+			proposals = append(proposals, wire.Proposal{Type: wire.AddProposal, Add: &packages.KeyPackages[k]})
+		}
 	}
 	return c.buildCommit(ctx, r, i, proposals)
 }
@@ -105,7 +111,7 @@ type claimed struct{ KeyPackages []wire.KeyPackage }
 
 func (v *claimed) Syntax(c *syntax.Codec) { syntax.Structs(c, &v.KeyPackages) }
 
-// claim asks the hub, which asks the user's provider. Packages that are no good here, whatever the provider says, end the intent.
+// claim asks the hub, which asks the user's provider, and keeps what comes: it is never handed out twice, and judged when it is used.
 func (c *Client) claim(ctx context.Context, r *Room, i *Intent, user uri.User) (bool, error) {
 	request, err := c.keyMaterialRequest(r, user)
 	if err != nil {
@@ -117,14 +123,7 @@ func (c *Client) claim(ctx context.Context, r *Room, i *Intent, user uri.User) (
 	}
 	var packages claimed
 	for _, k := range answer.Clients {
-		if k.Status != mimi.ClientSuccess {
-			continue
-		}
-		err := c.fits(user, k.KeyPackage)
-		if errors.Is(err, credential.ErrUnknownCA) {
-			return false, c.unanswered(ctx, i, &RetryError{Err: err})
-		}
-		if err == nil {
+		if k.Status == mimi.ClientSuccess && k.KeyPackage != nil {
 			packages.KeyPackages = append(packages.KeyPackages, *k.KeyPackage)
 		}
 	}

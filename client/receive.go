@@ -369,16 +369,28 @@ func (s *step) notices(before *mimi.ParticipantList, staged *mls.Staged, actor u
 		changed[user] = true
 		s.add(Entry{Kind: EntryLeft, User: user, Actor: userText(actor), Own: own})
 	}
-	for _, leaf := range append(staged.Added(), staged.Removed()...) {
-		node := leaf.After
-		if node == nil {
-			node = leaf.Before
-		}
-		id, err := credential.Parse(node.Credential)
-		if err == nil && !changed[id.User.String()] {
-			s.add(Entry{Kind: EntryDevice, User: id.User.String(), Client: id.Client.String(), Actor: userText(actor), Own: own})
-		}
+	for _, leaf := range staged.Added() {
+		s.device(leaf.After, changed, Entry{Actor: userText(actor), Own: own})
 	}
+	if _, joiner := staged.Committer(); staged.External() {
+		s.device(joiner, changed, Entry{Actor: userText(actor), Own: own})
+	}
+	for _, leaf := range staged.Removed() {
+		s.device(leaf.Before, changed, Entry{Actor: userText(actor), Own: own, Gone: true})
+	}
+}
+
+// device tells of a device that came or went, unless its user did.
+func (s *step) device(leaf *wire.LeafNode, changed map[string]bool, e Entry) {
+	if leaf == nil {
+		return
+	}
+	id, err := credential.Parse(leaf.Credential)
+	if err != nil || changed[id.User.String()] {
+		return
+	}
+	e.Kind, e.User, e.Client = EntryDevice, id.User.String(), id.Client.String()
+	s.add(e)
 }
 
 // missing lists the users of a that b lacks.

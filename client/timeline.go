@@ -15,7 +15,7 @@ const (
 	EntryMessage EntryKind = "message"
 	EntryJoined  EntryKind = "joined"  // a user became a participant
 	EntryLeft    EntryKind = "left"    // a user is no longer one
-	EntryDevice  EntryKind = "device"  // a user's device came in or went
+	EntryDevice  EntryKind = "device"  // a user's device came in, or went (Gone)
 	EntryLeaving EntryKind = "leaving" // a user asked to leave; the next commit makes it so
 	EntryChanged EntryKind = "changed" // room name, policy or another part of the room's state
 	EntryGap     EntryKind = "gap"     // something arrived that could not be read; Reason says why
@@ -31,6 +31,7 @@ type Entry struct {
 	Actor  string    `json:"actor,omitempty"`  // who did it, where that is somebody else
 	Client string    `json:"client,omitempty"` // the sender's or affected device
 	Own    bool      `json:"own,omitempty"`    // by this device
+	Gone   bool      `json:"gone,omitempty"`   // EntryDevice: it went
 
 	MessageID []byte `json:"message_id,omitempty"`
 	Content   []byte `json:"content,omitempty"` // encoded MIMI content

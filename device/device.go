@@ -146,6 +146,9 @@ func (d *Device) read(ctx context.Context) error {
 	after, pause, held := d.acked, retryPoll, time.Duration(0)
 	for ctx.Err() == nil {
 		batch, err := d.cfg.Provider.Events(ctx, after, held)
+		if ctx.Err() != nil {
+			return ctx.Err() // given up here; it says nothing about the provider
+		}
 		select {
 		case d.words <- word{batch, err}:
 		case <-ctx.Done():
