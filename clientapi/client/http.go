@@ -85,11 +85,11 @@ func roundTrip(ctx context.Context, c *http.Client, base string, r *Request) (*R
 	if r.Query != "" {
 		target += "?" + r.Query
 	}
-	var body io.Reader
+	var content io.Reader
 	if r.Body != nil {
-		body = bytes.NewReader(r.Body)
+		content = bytes.NewReader(r.Body)
 	}
-	request, err := http.NewRequestWithContext(ctx, r.Method, target, body)
+	request, err := http.NewRequestWithContext(ctx, r.Method, target, content)
 	if err != nil {
 		return nil, errors.New("clientapi: the request cannot be made") // the cause would name the URL
 	}
@@ -105,8 +105,20 @@ func roundTrip(ctx context.Context, c *http.Client, base string, r *Request) (*R
 	if err != nil {
 		return nil, unreachable(ctx, err)
 	}
-	return &Response{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After"), Body: response.Body}, nil
+	end := func() error { return response.Body.Close() }
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), end())
+	}
+	return &Response{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After"), Body: body{response.Body, end}}, nil
 }
+
+// body is the body of an answer, closed by whoever reads it.
+type body struct {
+	io.Reader
+	end func() error
+}
+
+func (b body) Close() error { return b.end() }
 
 // unreachable keeps the cause and drops the URL, which names rooms and users.
 func unreachable(ctx context.Context, err error) error {

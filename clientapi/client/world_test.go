@@ -193,7 +193,6 @@ type inbox struct {
 	last   uint64
 	acked  uint64
 	acks   []uint64
-	fail   error // of acknowledgements
 	wakers []chan struct{}
 }
 
@@ -233,18 +232,9 @@ func (b *inbox) read(after *uint64, limit int) (out []api.Event, more bool) {
 func (b *inbox) ack(cursor uint64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.fail != nil {
-		return b.fail
-	}
 	b.acked = max(b.acked, cursor)
 	b.acks = append(b.acks, cursor)
 	return nil
-}
-
-func (b *inbox) failWith(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fail = err
 }
 
 func (b *inbox) acknowledged() uint64 {

@@ -120,7 +120,7 @@ func pass(d time.Duration) {
 // reader is one open stream.
 type reader struct {
 	l     *lab
-	body  io.ReadCloser
+	body  io.Reader
 	r     *bufio.Reader
 	close func()
 }
@@ -134,14 +134,16 @@ func (l *lab) open(after string) *reader {
 	r.Header.Set("Authorization", "Bearer "+token)
 	response, err := l.client.Do(r)
 	must(l.t, err)
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != api.TypeStream {
-		l.t.Fatalf("status %d", response.StatusCode)
-	}
-	return &reader{l, response.Body, bufio.NewReaderSize(response.Body, 512), func() {
+	end := func() {
 		cancel()
 		must(l.t, response.Body.Close())
 		synctest.Wait()
-	}}
+	}
+	if response.StatusCode != 200 || response.Header.Get("Content-Type") != api.TypeStream {
+		end()
+		l.t.Fatalf("status %d", response.StatusCode)
+	}
+	return &reader{l, response.Body, bufio.NewReaderSize(response.Body, 512), end}
 }
 
 // next requires an event with a body.

@@ -15,21 +15,28 @@ import (
 )
 
 // do sends a request and reads the answer; of a stream only what comes at once.
-func do(t testing.TB, c *http.Client, r *http.Request) (*http.Response, []byte) {
+func do(t testing.TB, c *http.Client, r *http.Request) (*reply, []byte) {
 	t.Helper()
 	response, err := c.Do(r)
 	must(t, err)
 	defer response.Body.Close()
+	head := &reply{response.StatusCode, response.Header}
 	if response.Header.Get("Content-Type") == api.TypeStream {
-		return response, nil
+		return head, nil
 	}
 	body, err := io.ReadAll(response.Body)
 	must(t, err)
-	return response, body
+	return head, body
+}
+
+// reply is the head of an answer.
+type reply struct {
+	StatusCode int
+	Header     http.Header
 }
 
 // refusal requires a typed error and returns it.
-func refusal(t testing.TB, response *http.Response, body []byte, code api.Code) *api.Error {
+func refusal(t testing.TB, response *reply, body []byte, code api.Code) *api.Error {
 	t.Helper()
 	var e api.Error
 	if err := json.Unmarshal(body, &e); err != nil || response.Header.Get("Content-Type") != api.TypeJSON {
@@ -198,7 +205,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, a ask, response *http.Response, body []byte, code api.Code, after int, waiting string) {
+func check(t *testing.T, a ask, response *reply, body []byte, code api.Code, after int, waiting string) {
 	t.Helper()
 	var e api.Error
 	if err := json.Unmarshal(body, &e); err != nil {
