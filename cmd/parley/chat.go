@@ -128,7 +128,7 @@ func (o *chatOptions) session(ctx context.Context, db client.Store, way *link) (
 		return nil, err
 	}
 	s.dev, s.self = dev, dev.Account()
-	s.view = &textView{self: s.self.User.String(), names: make(map[string]string), now: time.Now, waited: make(map[uint64]bool)}
+	s.view = &textView{self: s.self.User.String(), own: s.self.Client.String(), names: make(map[string]string), now: time.Now, waited: make(map[uint64]bool)}
 	return s, nil
 }
 

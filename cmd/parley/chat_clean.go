@@ -134,7 +134,7 @@ func wrap(text string, columns int, indent string) []string {
 
 // split takes a line of at most so many columns off, at a space where there is one.
 func split(s string, columns int) (line, rest string) {
-	n, space := 0, -1
+	n, space := 0, 0
 	for i, r := range s {
 		if r == ' ' {
 			space = i
@@ -142,7 +142,7 @@ func split(s string, columns int) (line, rest string) {
 		if n += cells(r); n <= columns {
 			continue
 		}
-		if space > 0 {
+		if space > 0 && cellsOf(s[:space]) >= columns/2 { // scripts without spaces break anywhere
 			return s[:space], strings.TrimLeft(s[space:], " ")
 		}
 		return s[:i], s[i:]

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 	"parley/mls"
 	"parley/mls/suite"
 	store "parley/store/device"
+	"parley/uri"
 )
 
 // enrolResult is the answer of parley chat enrol --json.
@@ -83,8 +85,12 @@ func (o *enrolOptions) run(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	stocked := stock(c.Context(), db, way)
 	if err := db.Close(); err != nil {
 		return err
+	}
+	if stocked != nil { // no failure: the first chat does it
+		c.PrintErrln("parley: others can add this device to rooms only after its first parley chat:", whyOffline(stocked))
 	}
 	a := enrolled.Account
 	if *o.json {
@@ -134,6 +140,24 @@ func (o *enrolOptions) enrol(ctx context.Context, way *savedLink) (_ *apiclient.
 		return nil, nil, fmt.Errorf("the device was enrolled but could not be stored, so the code is spent: %w", err)
 	}
 	return enrolled, db, nil
+}
+
+// stock publishes the device's first KeyPackages, so that others can add it to rooms from now on.
+func stock(ctx context.Context, db client.Store, way *savedLink) error {
+	t, closeIdle, err := transport(way.URL, way.CA)
+	if err != nil {
+		return err
+	}
+	defer closeIdle()
+	p, err := uri.ParseProvider(way.Provider)
+	if err != nil {
+		return err
+	}
+	c, err := client.Open(ctx, client.Config{Store: db, Provider: apiclient.New(t, p, way.Token), Now: time.Now})
+	if err != nil {
+		return err
+	}
+	return c.Stock(ctx, 1)
 }
 
 // together adds a record to what is stored.

@@ -43,6 +43,7 @@ type chatEvent struct {
 	Actor      string  `json:"actor,omitempty"`
 	Client     string  `json:"client,omitempty"`
 	Own        bool    `json:"own,omitempty"`
+	Gone       bool    `json:"gone,omitempty"`    // device: it went
 	Gateway    string  `json:"gateway,omitempty"` // provider whose gateway holds the user's keys
 	History    bool    `json:"history,omitempty"` // shown because of /history
 	Text       *string `json:"text,omitempty"`
@@ -95,7 +96,7 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000
 func entryEvent(room uri.Room, e client.Entry, gateways map[string]string) chatEvent {
 	out := chatEvent{
 		Type: string(e.Kind), Room: room.String(), Time: moment(time.UnixMilli(int64(e.Time))), Seq: &e.Seq, Epoch: &e.Epoch,
-		User: e.User, Actor: e.Actor, Client: e.Client, Own: e.Own, Gateway: gateways[e.User],
+		User: e.User, Actor: e.Actor, Client: e.Client, Own: e.Own, Gone: e.Gone, Gateway: gateways[e.User],
 		MessageID: hex.EncodeToString(e.MessageID), Unverified: e.Unverified, Reason: e.Reason,
 	}
 	if e.Kind == client.EntryMessage {

@@ -12,12 +12,14 @@ import (
 // textView shows events to people. All that others wrote goes through cleanText or cleanLine.
 type textView struct {
 	self    string // user URI
+	own     string // client URI
 	current string // room URI
 	names   map[string]string
 	now     func() time.Time
 	columns func() int // nil: lines are not wrapped
 	brief   bool       // leaves out what the prompt and later lines tell anyway
 	color   bool
+	offline bool // the last word was that the provider cannot be reached
 
 	waited map[uint64]bool // intents of which was said that they wait
 }
@@ -31,8 +33,11 @@ const (
 	normal = "\x1b[0m"
 )
 
-// indent is where a message goes on after its first line.
-const indent = "      │ "
+// Where a line of ours goes on in the next row, and where a message does: nothing in it can pass for a line of ours.
+const (
+	hanging       = "      "
+	insideMessage = "      │ "
+)
 
 // lines renders an event; none when it is of no interest.
 func (v *textView) lines(e *chatEvent) []string {
@@ -45,10 +50,12 @@ func (v *textView) lines(e *chatEvent) []string {
 		columns = v.columns() - 1
 	}
 	var lines []string
-	if e.Type == eventPeople || e.Type == eventHelp { // lists of our own
+	if e.Type == string(client.EntryMessage) {
+		lines = wrap(text, columns, insideMessage)
+	} else if e.Type == eventPeople || e.Type == eventHelp { // lists of our own
 		lines = strings.Split(text, "\n")
 	} else {
-		lines = wrap(text, columns, indent)
+		lines = wrap(text, columns, hanging)
 	}
 	if v.color && look != plain {
 		for i := range lines {
@@ -160,7 +167,11 @@ func (v *textView) message(e *chatEvent) (look, text string) {
 
 func (v *textView) notice(e *chatEvent) string {
 	who, by := v.who(e.User), ""
-	if e.Actor != "" && e.Actor != e.User {
+	switch e.Actor {
+	case "", e.User:
+	case v.self:
+		by = ", by your change"
+	default:
 		by = ", by a change of " + v.who(e.Actor)
 	}
 	are := "is"
@@ -177,13 +188,26 @@ func (v *textView) notice(e *chatEvent) string {
 	case client.EntryLeft:
 		return fmt.Sprintf("%s— %s %s out of the room%s", v.stamp(e), who, are, by)
 	case client.EntryDevice:
-		return fmt.Sprintf("%s— a device of %s came or went: %s%s", v.stamp(e), who, deviceName(e.Client), by)
+		return v.stamp(e) + "— " + v.device(e, who) + by
 	case client.EntryLeaving:
 		return fmt.Sprintf("%s— %s asked to leave; the next change of the room completes it", v.stamp(e), who)
 	case client.EntryChanged:
 		return v.stamp(e) + "— the room's name or rules were changed" + by
 	}
 	return ""
+}
+
+func (v *textView) device(e *chatEvent, who string) string {
+	name := deviceName(e.Client)
+	switch {
+	case e.Client == v.own && e.Gone:
+		return "this device is out of the room"
+	case e.Client == v.own:
+		return "this device is in the room"
+	case e.Gone:
+		return fmt.Sprintf("device %s of %s is out of the room", name, who)
+	}
+	return fmt.Sprintf("%s came in with another device: %s", who, name)
 }
 
 func deviceName(text string) string {
@@ -212,11 +236,11 @@ func (v *textView) status(e *chatEvent) (look, text string) {
 		if reason != "" {
 			return dim, "… not sent yet, kept here: " + what + " (" + reason + ")"
 		}
-		if v.brief {
+		if v.brief && !v.offline {
 			v.waited[e.Intent] = before
 			return plain, ""
 		}
-		return dim, "… " + what + ": not sent yet"
+		return dim, "… not sent yet, kept here: " + what
 	case client.Accepted:
 		if v.brief && kind == client.SendMessage && !before {
 			return plain, ""
@@ -248,7 +272,7 @@ func (v *textView) what(e *chatEvent) string {
 }
 
 func (v *textView) online(e *chatEvent) (look, text string) {
-	if *e.Online {
+	if v.offline = !*e.Online; *e.Online {
 		return dim, "— online at " + e.Provider
 	}
 	return alert, fmt.Sprintf("— offline: %s cannot be reached (%s). What you write is kept here until it can.", e.Provider, cleanLine(e.Reason))
