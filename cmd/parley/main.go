@@ -97,6 +97,7 @@ Exit codes of every subcommand: 0 done; 1 failed; 2 wrong command line; 3 wrong 
 		certsCommand(),
 		chatCommand(),
 		benchCommand(),
+		demoCommand(),
 		versionCommand(),
 	)
 	return root
