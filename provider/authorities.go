@@ -3,6 +3,8 @@ package provider
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -97,7 +99,7 @@ func (a *authorities) learn(ctx context.Context, p uri.Provider, published sourc
 	}
 	verdict, err := a.pins.Observe(ctx, p, set)
 	if err != nil {
-		return err
+		return ownStore(err)
 	}
 	switch verdict {
 	case identity.FirstUse:
@@ -113,7 +115,17 @@ func (a *authorities) learn(ctx context.Context, p uri.Provider, published sourc
 		a.missed(p)
 		return nil
 	}
-	return a.load(ctx)
+	return ownStore(a.load(ctx))
+}
+
+// errOwnStore marks what is not the peer's fault.
+var errOwnStore = errors.New("provider: the own store failed")
+
+func ownStore(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &mimi.Error{Code: mimi.Internal, Err: fmt.Errorf("%w: %w", errOwnStore, err)}
 }
 
 // missed says once that a peer publishes no authorities and that none are configured.
@@ -190,5 +202,8 @@ func (a *authorities) count() (known, changed int) {
 
 // notYet is what a caller hears whose authorities cannot be had now.
 func notYet(err error) error {
+	if errors.Is(err, errOwnStore) {
+		return err
+	}
 	return &mimi.Error{Code: mimi.Unavailable, Detail: "the authorities of a provider cannot be fetched now", RetryAfter: retryAuthorities, Err: err}
 }

@@ -195,6 +195,24 @@ func TestAuthoritiesOfPeers(t *testing.T) {
 	})
 }
 
+// A failure of the own store is not blamed on the peer that happened to be asked.
+func TestOwnStoreIsToBlame(t *testing.T) {
+	b, p, disk := newBench(t, nil), domain(t, "b.example"), errors.New("no disk")
+	b.pins.Update = func(context.Context, func(identity.PinTx) error) error { return disk }
+	err := b.learn(t.Context(), p, publishes(newCA(t, p).Cert))
+	r := &remote{peer: p}
+	var away *PeerError
+	if failed := r.failed(err); !errors.Is(failed, disk) || errors.As(failed, &away) {
+		t.Errorf("%v", failed)
+	}
+	if failed := r.failed(errors.New("connection refused")); !errors.As(failed, &away) || away.Peer != p {
+		t.Errorf("%v", failed)
+	}
+	if b.known(p) {
+		t.Error("a set is in force that is not stored")
+	}
+}
+
 func TestKeysAreMadeOnce(t *testing.T) {
 	dir, p, now := t.TempDir(), domain(t, "a.example"), time.Now()
 	f := KeyFiles{CACertificate: filepath.Join(dir, "new", "ca.crt"), CAKey: filepath.Join(dir, "new", "ca.key"), Hub: filepath.Join(dir, "new", "hub.key")}

@@ -15,7 +15,7 @@ import (
 // Config is what a provider is made of.
 type Config struct {
 	Provider uri.Provider
-	// Store is the provider's; Run closes it.
+	// Store is taken over by New, also when that fails: it is closed when the provider ends.
 	Store *Store
 	Keys  *Keys
 	Peers []Peer
@@ -35,7 +35,8 @@ type Config struct {
 	Log *slog.Logger
 	// Trace gets one JSON line (TraceLine) for each federation request; nil: none.
 	Trace io.Writer
-	// Workers bounds the batches that are on their way at once; 0 means 16.
+	// Workers bounds the batches that are on their way at once; 0 means 64. Peers that do not answer hold some of them until their
+	// time is over (outbox.DefaultPerDestination each, at most), so there are many more than a machine has processors.
 	Workers int
 	// Drain bounds how long requests may take to finish when the provider stops; 0 means 10 s.
 	Drain time.Duration
@@ -62,7 +63,7 @@ func (c *Config) fill() error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Workers == 0 {
-		c.Workers = 16
+		c.Workers = 64
 	}
 	if c.Drain == 0 {
 		c.Drain = 10 * time.Second

@@ -110,7 +110,7 @@ func (d *devices) selfOf(ctx context.Context, v identity.Device) (*api.Self, err
 // authoritiesOf tells which CA sets are known. A peer that is asked for by name is looked up first.
 func (d *devices) authoritiesOf(ctx context.Context, p uri.Provider) (*api.Authorities, error) {
 	if err := d.peers.ensure(ctx, p); err != nil {
-		return nil, waiting(&PeerError{Peer: p, Err: notYet(err)})
+		return nil, waiting(d.peers.remote[p].failed(notYet(err)))
 	}
 	return &api.Authorities{Authorities: d.authorities.list(p)}, nil
 }

@@ -119,8 +119,8 @@ func ask[A any](ctx context.Context, r *remote, call func() (A, error)) (A, erro
 }
 
 func (r *remote) failed(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, errOwnStore) {
+		return err
 	}
 	var known *mimi.Error
 	if !errors.As(err, &known) {

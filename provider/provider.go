@@ -79,17 +79,21 @@ func New(cfg Config) (*Provider, error) {
 		p.tracer = &tracer{log: p.log, out: cfg.Trace}
 	}
 	p.newIdentity()
-	if err := p.newPeers(); err != nil {
-		return nil, err
-	}
-	p.newRoles()
-	if err := p.metrics.registry.Register(newState(p)); err != nil {
-		return nil, err
-	}
-	if err := p.listen(); err != nil {
+	if err := p.open(); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+func (p *Provider) open() error {
+	if err := p.newPeers(); err != nil {
+		return err
+	}
+	p.newRoles()
+	if err := p.metrics.registry.Register(newState(p)); err != nil {
+		return err
+	}
+	return p.listen()
 }
 
 func (p *Provider) newIdentity() {
@@ -179,7 +183,7 @@ func (p *Provider) trace(e mimihttp.TraceEvent) {
 
 // listen opens the listeners with their servers.
 func (p *Provider) listen() error {
-	l, err := p.open("federation", p.cfg.Federation.Address)
+	l, err := p.listenOn("federation", p.cfg.Federation.Address)
 	if err != nil {
 		return err
 	}
@@ -196,7 +200,7 @@ func (p *Provider) listen() error {
 	})
 	l.server, l.tls = federation.HTTPServer(p.cfg.Federation.Certificate.GetCertificate), true
 
-	if p.client, err = p.open("client", p.cfg.Client.Address); err != nil {
+	if p.client, err = p.listenOn("client", p.cfg.Client.Address); err != nil {
 		return err
 	}
 	handler := (&devices{p}).server().Handler()
@@ -209,7 +213,7 @@ func (p *Provider) listen() error {
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}, true
 	if p.cfg.Admin != "" {
-		if p.admin, err = p.open("admin", p.cfg.Admin); err != nil {
+		if p.admin, err = p.listenOn("admin", p.cfg.Admin); err != nil {
 			return err
 		}
 		p.admin.server = p.plainServer(p.probes())
@@ -223,10 +227,10 @@ func (p *Provider) listen() error {
 	return nil
 }
 
-func (p *Provider) open(name, address string) (*listener, error) {
+func (p *Provider) listenOn(name, address string) (*listener, error) {
 	l, err := p.cfg.Listen(address)
 	if err != nil {
-		return nil, fmt.Errorf("provider: %s listener on %s: %w", name, address, err)
+		return nil, fmt.Errorf("provider: %s listener on %s: %w; stop what listens there or change %s.listen", name, address, err, name)
 	}
 	return &listener{name: name, Listener: l}, nil
 }
