@@ -105,15 +105,39 @@ const (
 	OutOfStorage    Code = "out_of_storage"   // 507
 )
 
-var statuses = map[Code]int{
-	BadRequest: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, BadMethod: 405, Conflict: 409, TooLarge: 413, TooMany: 429,
-	Internal: 500, PeerUnreachable: 502, Unavailable: 503, OutOfStorage: 507,
+// Codes returns all codes, by status.
+func Codes() []Code {
+	return []Code{
+		BadRequest, Unauthenticated, Forbidden, NotFound, BadMethod, Conflict, TooLarge, TooMany, Internal, PeerUnreachable, Unavailable,
+		OutOfStorage,
+	}
 }
 
 // Status returns the HTTP status of a code; 500 for one that is not of the set.
 func (c Code) Status() int {
-	if s, ok := statuses[c]; ok {
-		return s
+	switch c {
+	case BadRequest:
+		return 400
+	case Unauthenticated:
+		return 401
+	case Forbidden:
+		return 403
+	case NotFound:
+		return 404
+	case BadMethod:
+		return 405
+	case Conflict:
+		return 409
+	case TooLarge:
+		return 413
+	case TooMany:
+		return 429
+	case PeerUnreachable:
+		return 502
+	case Unavailable:
+		return 503
+	case OutOfStorage:
+		return 507
 	}
 	return 500
 }

@@ -61,9 +61,15 @@ func TestReadFrameRefuses(t *testing.T) {
 }
 
 func TestEveryCodeHasItsStatus(t *testing.T) {
-	for code, status := range statuses {
-		if code.Status() != status {
-			t.Errorf("%s: %d", code, code.Status())
+	seen := make(map[int]bool)
+	for _, code := range Codes() {
+		status := code.Status()
+		if seen[status] || (status == 500) != (code == Internal) {
+			t.Errorf("%s: %d", code, status)
+		}
+		seen[status] = true
+		if e := (&Error{Code: code}); e.Temporary() != (status/100 == 5 || status == 429) {
+			t.Errorf("%s with the status %d: temporary %v", code, status, e.Temporary())
 		}
 	}
 	if Code("new").Status() != 500 {
