@@ -132,11 +132,16 @@ func (d *Device) Create(name string) uri.Room {
 	return d.CreateWith(name, nil)
 }
 
-// CreateWith makes a room with the given extensions of the GroupContext, see NewGroup.
-func (d *Device) CreateWith(name string, extensions wire.Extensions) uri.Room {
+// CreateWith makes a room of another kind than the template's, which the hub has to offer; nil is the template.
+func (d *Device) CreateWith(name string, offer Offer) uri.Room {
 	w := d.world()
 	w.T.Helper()
 	at := d.RoomURI(name)
+	if offer == nil {
+		offer = room.Template
+	}
+	extensions, err := offer(at, name, d.User, d.Home.Sender)
+	must(w, extensions, err)
 	group, info, tree := d.NewGroup(at, extensions)
 	accepted, err := d.Home.Hub.CreateRoom(w.T.Context(), d.User, at, info, &tree)
 	must(w, accepted, err)

@@ -184,3 +184,16 @@ func (d *Device) ResignInfo(info *wire.GroupInfo) {
 	info.Signature, err = s.SignWithLabel(d.Key, "GroupInfoTBS", tbs)
 	must(w, info, err)
 }
+
+// Raw makes a commit out of an empty one of the device by putting proposals into it that its own engine may refuse, signed anew. Path and
+// tags do not fit them.
+func (d *Device) Raw(at uri.Room, proposals ...wire.Proposal) *mimi.UpdateRequest {
+	r := d.Commit(at)
+	commit := r.Message.Public.Content.Commit
+	commit.Proposals = nil
+	for i := range proposals {
+		commit.Proposals = append(commit.Proposals, wire.ProposalOrRef{Proposal: &proposals[i]})
+	}
+	d.Resign(at, &r.Message)
+	return r
+}

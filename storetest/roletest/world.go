@@ -60,13 +60,13 @@ func New(t *testing.T, domains ...string) *World {
 }
 
 // Run is a subtest in this world.
-func (w *World) Run(name string, f func()) {
+func (w *World) Run(name string, f func(t *testing.T)) {
 	outer := w.T
 	outer.Helper()
 	outer.Run(name, func(t *testing.T) {
 		w.T = t
 		defer func() { w.T = outer }()
-		f()
+		f(t)
 	})
 }
 
