@@ -123,7 +123,7 @@ func (d *Device) Run(ctx context.Context) error {
 	g.Go(func() error { return d.read(ctx) })
 	g.Go(func() error {
 		err := d.work(ctx)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return err

@@ -157,6 +157,7 @@ func answers(f *fixture) {
 	f.hub(func(tx hub.Tx) {
 		octets, ok, err := tx.Answer([32]byte{1})
 		check(err)
+		same("found", ok, true)
 		same("answer", string(octets), "short")
 		_, ok, err = tx.Answer([32]byte{3})
 		check(err)
