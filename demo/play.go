@@ -125,10 +125,14 @@ func shown(path string) string {
 	if err != nil {
 		return path
 	}
-	if short, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(short, "..") {
-		return short
+	short, err := filepath.Rel(here, path)
+	if err != nil || strings.HasPrefix(short, "..") {
+		return path
 	}
-	return path
+	if !strings.ContainsRune(short, filepath.Separator) {
+		return "." + string(filepath.Separator) + short // or else a shell looks for it elsewhere
+	}
+	return short
 }
 
 // step runs one part of the story and prints what went between the providers meanwhile.
