@@ -24,8 +24,9 @@ type conn struct {
 	stmts  map[string]*stmt
 	rooms  names[uri.Room]
 	users  names[uri.Client]
-	next   block  // delivery numbers that are reserved for this process
-	serial uint64 // tells records apart that expire in the same millisecond
+	next   block           // delivery numbers that are reserved for this process
+	groups map[int64]group // by room; of the writer, which is the only one to change them; nil for the others
+	serial uint64          // tells records apart that expire in the same millisecond
 }
 
 type stmt struct {

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,19 +11,29 @@ import (
 	"parley/uri"
 )
 
-// hubTx is one transaction of the hub. The length of the log of the room that it works on is kept until the room's head is written
-// anyway, or until the end.
+// hubTx is one transaction of the hub. Of the room that it works on it keeps what Head read, and the length of the log until the
+// head is written anyway, or until the end.
 type hubTx struct {
 	answers
 	at       uri.Room
 	number   int64
 	appended uint64
 	unsaved  bool
+	group    *group // as it is stored; nil when that is not known
+}
+
+// group is the part of a head that changes with a commit and not with a message.
+type group struct {
+	id             []byte
+	epoch, epochAt uint64
+	destinations   []string
+}
+
+func (g *group) equal(other *group) bool {
+	return g.epoch == other.epoch && g.epochAt == other.epochAt && bytes.Equal(g.id, other.id) && slices.Equal(g.destinations, other.destinations)
 }
 
 func newHubTx(c *conn) *hubTx { return &hubTx{answers: answers{c: c, table: &hubAnswers}} }
-
-const selectHead = `SELECT version, group_id, epoch, epoch_at, sequence, timestamp, destinations, appended FROM head WHERE room = ?`
 
 func (t *hubTx) Head(room uri.Room) (hub.Head, bool, error) {
 	if err := t.finish(); err != nil {
@@ -31,40 +43,63 @@ func (t *hubTx) Head(room uri.Room) (hub.Head, bool, error) {
 	if err != nil || !ok {
 		return hub.Head{}, false, err
 	}
-	r, ok, err := t.c.one(selectHead, n)
+	r, ok, err := t.c.one("SELECT version, sequence, timestamp, appended FROM head WHERE room = ?", n)
 	if err != nil {
 		return hub.Head{}, false, err
 	}
-	t.at, t.number, t.appended = room, n, 0
+	t.at, t.number, t.appended, t.group = room, n, 0, nil
 	if !ok {
 		return hub.Head{}, false, nil
 	}
-	t.appended = r.uint(7)
-	if r.int(0) == 0 {
+	t.appended = r.uint(3)
+	h := hub.Head{Version: r.uint(0), Sequence: r.uint(1), Timestamp: r.uint(2)}
+	if h.Version == 0 {
 		return hub.Head{}, false, nil
 	}
-	return hub.Head{
-		Version: r.uint(0), GroupID: r.octets(1), Epoch: r.uint(2), EpochAt: r.uint(3), Sequence: r.uint(4), Timestamp: r.uint(5),
-		Destinations: strings.Fields(r.text(6)),
-	}, true, nil
+	if t.group, err = t.c.group(n); err != nil {
+		return hub.Head{}, false, err
+	}
+	h.GroupID, h.Epoch, h.EpochAt = slices.Clone(t.group.id), t.group.epoch, t.group.epochAt
+	h.Destinations = slices.Clone(t.group.destinations)
+	return h, true, nil
+}
+
+// group reads what it can from memory: the writer knows that nobody else has changed it.
+func (c *conn) group(room int64) (*group, error) {
+	if g, ok := c.groups[room]; ok {
+		return &g, nil
+	}
+	r, ok, err := c.one("SELECT group_id, epoch, epoch_at, destinations FROM head_group WHERE room = ?", room)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errMissing
+	}
+	g := group{id: r.octets(0), epoch: r.uint(1), epochAt: r.uint(2), destinations: strings.Fields(r.text(3))}
+	c.remember(room, &g)
+	return &g, nil
+}
+
+func (c *conn) remember(room int64, g *group) {
+	if c.groups == nil {
+		return
+	}
+	if len(c.groups) >= remembered {
+		clear(c.groups)
+	}
+	c.groups[room] = *g
 }
 
 const (
-	insertHead = `INSERT INTO head(version, group_id, epoch, epoch_at, sequence, timestamp, destinations, appended, room)
-		VALUES(?, ?, ?, ?, ?, ?, ?, coalesce(?, 0), ?)
-		ON CONFLICT(room) DO UPDATE SET version = excluded.version, group_id = excluded.group_id, epoch = excluded.epoch,
-			epoch_at = excluded.epoch_at, sequence = excluded.sequence, timestamp = excluded.timestamp,
-			destinations = excluded.destinations, appended = max(appended, excluded.appended)
+	insertHead = `INSERT INTO head(version, sequence, timestamp, appended, room) VALUES(?, ?, ?, coalesce(?, 0), ?)
+		ON CONFLICT(room) DO UPDATE SET version = excluded.version, sequence = excluded.sequence, timestamp = excluded.timestamp,
+			appended = max(appended, excluded.appended)
 		WHERE version = 0`
-	updateHead = `UPDATE head SET version = ?, group_id = ?, epoch = ?, epoch_at = ?, sequence = ?, timestamp = ?, destinations = ?,
-		appended = coalesce(?, appended) WHERE room = ? AND version = ?`
+	updateHead = `UPDATE head SET version = ?, sequence = ?, timestamp = ?, appended = coalesce(?, appended) WHERE room = ? AND version = ?`
 )
 
 func (t *hubTx) SaveHead(room uri.Room, old uint64, h hub.Head) error {
-	var appended any
-	if t.at == room && t.unsaved {
-		appended = int64(t.appended)
-	}
 	n, ok, err := t.c.room(room)
 	if err != nil {
 		return err
@@ -77,9 +112,11 @@ func (t *hubTx) SaveHead(room uri.Room, old uint64, h hub.Head) error {
 			return err
 		}
 	}
-	args := []any{int64(h.Version), filled(h.GroupID), int64(h.Epoch), int64(h.EpochAt), int64(h.Sequence), int64(h.Timestamp),
-		strings.Join(h.Destinations, " "), appended, n}
-	query := insertHead
+	var appended any
+	if t.at == room && t.unsaved {
+		appended = int64(t.appended)
+	}
+	query, args := insertHead, []any{int64(h.Version), int64(h.Sequence), int64(h.Timestamp), appended, n}
 	if old != 0 {
 		query, args = updateHead, append(args, int64(old))
 	}
@@ -93,6 +130,24 @@ func (t *hubTx) SaveHead(room uri.Room, old uint64, h hub.Head) error {
 	if appended != nil {
 		t.unsaved = false
 	}
+	return t.saveGroup(room, n, &group{h.GroupID, h.Epoch, h.EpochAt, h.Destinations})
+}
+
+func (t *hubTx) saveGroup(room uri.Room, number int64, g *group) error {
+	if t.at == room && t.group != nil && t.group.equal(g) {
+		return nil
+	}
+	stored := group{slices.Clone(g.id), g.epoch, g.epochAt, slices.Clone(g.destinations)}
+	_, err := t.c.exec(`INSERT INTO head_group VALUES(?, ?, ?, ?, ?) ON CONFLICT(room) DO UPDATE SET group_id = excluded.group_id,
+		epoch = excluded.epoch, epoch_at = excluded.epoch_at, destinations = excluded.destinations`,
+		number, filled(g.id), int64(g.epoch), int64(g.epochAt), strings.Join(g.destinations, " "))
+	if err != nil {
+		return err
+	}
+	t.c.remember(number, &stored)
+	if t.at == room {
+		t.group = &stored
+	}
 	return nil
 }
 
@@ -102,7 +157,7 @@ func (t *hubTx) finish() error {
 		return nil
 	}
 	t.unsaved = false
-	_, err := t.c.exec(`INSERT INTO head VALUES(?1, 0, x'', 0, 0, 0, 0, '', ?2)
+	_, err := t.c.exec(`INSERT INTO head VALUES(?1, 0, 0, 0, ?2)
 		ON CONFLICT(room) DO UPDATE SET appended = excluded.appended`, t.number, int64(t.appended))
 	return err
 }
@@ -174,7 +229,7 @@ func (t *hubTx) Append(room uri.Room, item hub.Item) error {
 	if len(item.Destinations) == 0 {
 		return nil
 	}
-	if _, err := t.c.exec("INSERT INTO log VALUES(?, ?, ?)", at, flag(item.Handshake), filled(item.Body)); err != nil {
+	if _, err := t.c.exec("INSERT INTO log(place, handshake, octets) VALUES(?, ?, ?)", at, flag(item.Handshake), filled(item.Body)); err != nil {
 		return err
 	}
 	return enqueue(t.c, room, t.number, at, item)
@@ -193,7 +248,7 @@ func (t *hubTx) enter(room uri.Room) error {
 		return err
 	}
 	appended, err := t.c.number("SELECT appended FROM head WHERE room = ?", n)
-	t.at, t.number, t.appended = room, n, uint64(appended)
+	t.at, t.number, t.appended, t.group = room, n, uint64(appended), nil
 	return err
 }
 

@@ -54,7 +54,7 @@ func (t identityTx) Users(after string, limit int) ([]identity.User, error) {
 		u, err := uri.ParseUser(r.text(0))
 		out = append(out, identity.User{URI: u, Created: timeOf(r.int(1))})
 		return true, err
-	}, "SELECT uri, created FROM user WHERE uri > ? ORDER BY uri LIMIT ?", after, int64(limit))
+	}, "SELECT uri, created FROM user WHERE uri > ? ORDER BY uri LIMIT ? + 0", after, int64(limit))
 	return out, err
 }
 

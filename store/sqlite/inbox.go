@@ -25,7 +25,7 @@ func (t *inboxTx) Read(client uri.Client, after inbox.Cursor, limit, maxBytes in
 		out = append(out, inbox.Entry{Cursor: inbox.Cursor(r.uint(0)), Room: room, Timestamp: r.uint(2), Body: body})
 		return true, err
 	}, `SELECT entry.body, body.room, body.timestamp, body.octets FROM entry JOIN body ON body.id = entry.body
-		WHERE entry.client = ? AND entry.body > ? ORDER BY entry.body LIMIT ?`, n, int64(after), int64(limit))
+		WHERE entry.client = ? AND entry.body > ? ORDER BY entry.body LIMIT ? + 0`, n, int64(after), int64(limit))
 	return out, err
 }
 
@@ -34,7 +34,7 @@ func (t *inboxTx) Acked(client uri.Client) (inbox.Cursor, error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	acked, err := t.c.number("SELECT acked FROM client WHERE id = ?", n)
+	acked, err := t.c.number("SELECT acked FROM inbox WHERE client = ?", n)
 	return inbox.Cursor(acked), err
 }
 
@@ -44,8 +44,8 @@ func (t *inboxTx) Ack(client uri.Client, cursor inbox.Cursor) error {
 		return err
 	}
 	until := whole(uint64(cursor))
-	r, ok, err := t.c.one(`SELECT acked, coalesce((SELECT max(body) FROM entry WHERE client = ?1), 0),
-		(SELECT count(*) FROM entry WHERE client = ?1 AND body <= ?2) FROM client WHERE id = ?1`, n, until)
+	r, ok, err := t.c.one(`SELECT (SELECT acked FROM inbox WHERE client = ?1), (SELECT max(body) FROM entry WHERE client = ?1),
+		(SELECT count(*) FROM entry WHERE client = ?1 AND body <= ?2)`, n, until)
 	if err != nil || !ok {
 		return err
 	}
@@ -58,7 +58,7 @@ func (t *inboxTx) Ack(client uri.Client, cursor inbox.Cursor) error {
 			return err
 		}
 	}
-	_, err = t.c.exec("UPDATE client SET acked = ? WHERE id = ?", until, n)
+	_, err = t.c.exec("INSERT INTO inbox VALUES(?, ?) ON CONFLICT(client) DO UPDATE SET acked = excluded.acked", n, until)
 	return err
 }
 

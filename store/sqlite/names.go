@@ -28,6 +28,9 @@ func (n *names[T]) add(name T, number int64) {
 // forget drops what an undone transaction may have made.
 func (c *conn) forget() {
 	c.rooms, c.users, c.next = names[uri.Room]{}, names[uri.Client]{}, block{}
+	if c.groups != nil {
+		c.groups = make(map[int64]group)
+	}
 }
 
 // room returns the number of a room; ok is false when it has none.
@@ -43,7 +46,7 @@ func (c *conn) client(name uri.Client) (n int64, ok bool, err error) {
 // Numbers begin at 2: SQLite plans a statement anew when the value in a comparison for equality changes from or to 0 or 1.
 const (
 	insertRoom   = "INSERT INTO room(id, uri) VALUES((SELECT coalesce(max(id), 1) + 1 FROM room), ?)"
-	insertClient = "INSERT INTO client(id, uri, acked) VALUES((SELECT coalesce(max(id), 1) + 1 FROM client), ?, 0)"
+	insertClient = "INSERT INTO client(id, uri) VALUES((SELECT coalesce(max(id), 1) + 1 FROM client), ?)"
 )
 
 // newRoom returns the number of a room, a fresh one if it has none.

@@ -8,7 +8,10 @@ import (
 	"parley/outbox"
 )
 
-type outboxTx struct{ c *conn }
+type outboxTx struct {
+	c       *conn
+	waiting []string // destinations of lanes that are not parked, ascending; nil when that has to be read
+}
 
 // Due asks destination by destination, so that what waits for those that are busy costs nothing, however much it is.
 func (t *outboxTx) Due(now time.Time, busy []string, limit int) ([]outbox.Lane, error) {
@@ -31,7 +34,7 @@ func (t *outboxTx) Due(now time.Time, busy []string, limit int) ([]outbox.Lane, 
 			out = append(out, l)
 			return true, err
 		}, `SELECT room, first, last, tries, refusals, next, since FROM lane
-			WHERE parked = 0 AND destination = ? AND next <= ? ORDER BY next, uri LIMIT ?`, d, millis(now), int64(limit))
+			WHERE parked = 0 AND destination = ? AND next <= ? ORDER BY next, uri LIMIT ? + 0`, d, millis(now), int64(limit))
 		if err != nil {
 			return nil, err
 		}
@@ -44,26 +47,42 @@ func (t *outboxTx) Due(now time.Time, busy []string, limit int) ([]outbox.Lane, 
 	return out[:min(limit, len(out))], nil
 }
 
-// waiting lists the destinations of lanes that are not parked, jumping from one to the next.
-const waiting = `WITH RECURSIVE waiting(name) AS (
-	SELECT min(destination) FROM lane WHERE parked = 0
-	UNION ALL
-	SELECT (SELECT min(destination) FROM lane WHERE parked = 0 AND destination > waiting.name) FROM waiting WHERE name IS NOT NULL)
-`
-
+// destinations jumps from one destination to the next.
 func (t *outboxTx) destinations() ([]string, error) {
-	var out []string
-	err := t.c.each(func(r row) (bool, error) {
-		out = append(out, r.text(0))
-		return true, nil
-	}, waiting+"SELECT name FROM waiting WHERE name IS NOT NULL")
-	return out, err
+	if t.waiting != nil {
+		return t.waiting, nil
+	}
+	out := []string{}
+	for last := ""; ; {
+		r, _, err := t.c.one("SELECT min(destination) FROM lane WHERE parked = 0 AND destination > ?", last)
+		if err != nil {
+			return nil, err
+		}
+		if r[0] == nil {
+			t.waiting = out
+			return out, nil
+		}
+		last = r.text(0)
+		out = append(out, last)
+	}
 }
 
 func (t *outboxTx) NextDue(now time.Time) (time.Time, error) {
-	next, err := t.c.number(waiting+`SELECT min((SELECT min(next) FROM lane WHERE parked = 0 AND destination = name AND next > ?)) FROM waiting`,
-		millis(now))
-	return timeOf(next), err
+	destinations, err := t.destinations()
+	if err != nil {
+		return time.Time{}, err
+	}
+	var first int64
+	for _, d := range destinations {
+		next, err := t.c.number("SELECT min(next) FROM lane WHERE parked = 0 AND destination = ? AND next > ?", d, millis(now))
+		if err != nil {
+			return time.Time{}, err
+		}
+		if next != 0 && (first == 0 || next < first) {
+			first = next
+		}
+	}
+	return timeOf(first), nil
 }
 
 func (t *outboxTx) Batch(lane outbox.Lane) ([]outbox.Item, error) {
@@ -83,6 +102,7 @@ func (t *outboxTx) Batch(lane outbox.Lane) ([]outbox.Item, error) {
 }
 
 func (t *outboxTx) Save(lane outbox.Lane) error {
+	t.waiting = nil
 	l, ok, err := t.c.lane(lane.Room, lane.Destination)
 	if err != nil || !ok {
 		return err
@@ -111,6 +131,7 @@ func (t *outboxTx) shrunk(l *laneState, until uint64) (last int64, err error) {
 }
 
 func (t *outboxTx) Advance(lane outbox.Lane, now time.Time, maxBytes, maxItems int) error {
+	t.waiting = nil
 	n, ok, err := t.c.room(lane.Room)
 	if err != nil || !ok {
 		return err
@@ -174,6 +195,7 @@ func (t *outboxTx) freeze(l *laneState, from int64, now time.Time, maxBytes, max
 }
 
 func (t *outboxTx) Drop(lane outbox.Lane, sequence uint64, reason string, now time.Time) error {
+	t.waiting = nil
 	l, ok, err := t.c.lane(lane.Room, lane.Destination)
 	if err != nil || !ok {
 		return err

@@ -60,7 +60,7 @@ func (t *packagesTx) Available(client uri.Client, suite wire.CipherSuite, now ti
 		})
 		return true, nil
 	}, `SELECT ref, not_before, not_after, octets FROM package
-		WHERE taken = 0 AND client = ?1 AND suite = ?2 AND not_before <= ?3 AND not_after > ?3 ORDER BY id LIMIT ?4`,
+		WHERE taken = 0 AND client = ?1 AND suite = ?2 + 0 AND not_before <= ?3 AND not_after > ?3 ORDER BY id LIMIT ?4 + 0`,
 		n, int64(suite), millis(now), int64(limit))
 	return out, err
 }

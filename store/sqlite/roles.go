@@ -38,7 +38,7 @@ func (s *Store) Hub() hub.Store {
 
 // Outbox is the outbox's part.
 func (s *Store) Outbox() outbox.Store {
-	update, view := runner(s, func(c *conn) outbox.Tx { return &outboxTx{c} })
+	update, view := runner(s, func(c *conn) outbox.Tx { return &outboxTx{c: c} })
 	return outbox.Store{Update: update, View: view}
 }
 

@@ -1,15 +1,14 @@
 -- Version 1. Times are milliseconds since 1970, 0 for none; "octets" columns are encoded structures that came from outside or from a role.
 -- Tables that could be large have no columns that only an operator would read.
 
--- Names, see names.go. acked is the inbox's cursor up to which the client has everything.
+-- Names, see names.go.
 CREATE TABLE room (
   id INTEGER PRIMARY KEY,
   uri TEXT NOT NULL UNIQUE
 ) STRICT;
 CREATE TABLE client (
   id INTEGER PRIMARY KEY,
-  uri TEXT NOT NULL UNIQUE,
-  acked INTEGER NOT NULL
+  uri TEXT NOT NULL UNIQUE
 ) STRICT;
 
 -- Numbers that are reserved in blocks, see block.go.
@@ -19,17 +18,21 @@ CREATE TABLE counter (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO counter VALUES ('delivery', 0);
 
--- The hub. appended is the sequence of the last entry in the room's log. version 0: the room has a log and nothing else.
+-- The hub. head changes with every message, so its rows are short and many share a page; what changes with a commit is in head_group.
+-- appended is the sequence of the last entry in the room's log. version 0: the room has a log and nothing else.
 CREATE TABLE head (
   room INTEGER PRIMARY KEY,
   version INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  appended INTEGER NOT NULL
+) STRICT;
+CREATE TABLE head_group (
+  room INTEGER PRIMARY KEY,
   group_id BLOB NOT NULL,
   epoch INTEGER NOT NULL,
   epoch_at INTEGER NOT NULL,
-  sequence INTEGER NOT NULL,
-  timestamp INTEGER NOT NULL,
-  destinations TEXT NOT NULL, -- domains with a space between
-  appended INTEGER NOT NULL
+  destinations TEXT NOT NULL -- domains with a space between
 ) STRICT;
 CREATE TABLE record (
   id INTEGER PRIMARY KEY,
@@ -39,9 +42,11 @@ CREATE TABLE record (
 ) STRICT;
 CREATE UNIQUE INDEX record_by_key ON record(room, key);
 
--- What waits in lanes, once however many lanes it waits in. A place is the room's number * 2^32 + the sequence, see place.go.
+-- What waits in lanes, once however many lanes it waits in, in the order of arrival over all rooms: so one page takes several messages,
+-- whatever rooms they are in. A place is the room's number * 2^32 + the sequence, see place.go.
 CREATE TABLE log (
-  place INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY,
+  place INTEGER NOT NULL UNIQUE,
   handshake INTEGER NOT NULL,
   octets BLOB NOT NULL
 ) STRICT;
@@ -121,6 +126,10 @@ CREATE TABLE body (
   octets BLOB NOT NULL
 ) STRICT;
 CREATE INDEX body_by_time ON body(timestamp);
+CREATE TABLE inbox (
+  client INTEGER PRIMARY KEY,
+  acked INTEGER NOT NULL -- the cursor up to which the client has everything
+) STRICT;
 CREATE TABLE entry (
   client INTEGER NOT NULL,
   body INTEGER NOT NULL,

@@ -105,6 +105,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.writer, err = connect(ctx, s.path, writer...); err != nil {
 		return err
 	}
+	s.writer.groups = make(map[int64]group)
 	if err := migrate(s.writer); err != nil {
 		return err
 	}
