@@ -18,6 +18,7 @@ import (
 	"parley/clientapi/api"
 	"parley/identity"
 	"parley/mimi"
+	"parley/mls/wire"
 	"parley/syntax"
 	"parley/uri"
 )
@@ -152,6 +153,7 @@ func TestBodiesAllocateAtMostFourTimesTheirSize(t *testing.T) {
 			if status != http.StatusBadRequest {
 				t.Errorf("%s, %s: status %d", a, name, status)
 			}
+			t.Logf("%s, %s: %.2f times %d octets", a, name, float64(allocated)/float64(len(body)), len(body))
 			if most := 4*uint64(len(body)) + slack; allocated > most {
 				t.Errorf("%s, %s: %d octets allocated for %d (%.1f times)", a, name, allocated, len(body), float64(allocated)/float64(len(body)))
 			}
@@ -200,6 +202,19 @@ func bombs(t testing.TB, a ask, limit int64) map[string][]byte {
 		group, err := syntax.Marshal(&r.GroupInfo)
 		must(t, err)
 		out["blank leaves"] = vector(group, []byte{0}, n-len(group)-4)
+	}
+	if a.path == api.PathUpdate {
+		var r mimi.UpdateRequest
+		must(t, syntax.Unmarshal(a.body, &r))
+		r.Tree = wire.RatchetTreeOption{Representation: wire.TreeFromDeliveryService}
+		head, err := syntax.Marshal(&r)
+		must(t, err)
+		head[len(head)-1] = byte(wire.FullTree)
+		leaf, err := syntax.Marshal(&wire.Node{Leaf: &wire.LeafNode{Source: wire.UpdateSource}})
+		must(t, err)
+		leaf = append([]byte{1}, leaf...)
+		out["millions of blank leaves"] = vector(head, []byte{0}, n-len(head)-4)
+		out["small leaves"] = vector(head, leaf, (n-len(head)-4)/len(leaf))
 	}
 	return out
 }
