@@ -36,11 +36,13 @@ func TestGroupInfoOfACommit(t *testing.T) {
 	c.Run("P-UP-17 a full GroupInfo that fits is taken, one that does not fit in any field is not", func(t *testing.T) {
 		result := c.alice.CommitResult(c.room)
 		changes := map[string]func(*wire.GroupInfo){
-			"group":       func(i *wire.GroupInfo) { i.Context.GroupID = []byte("another") },
-			"epoch":       func(i *wire.GroupInfo) { i.Context.Epoch-- },
-			"suite":       func(i *wire.GroupInfo) { i.Context.Suite = 2 },
-			"tree hash":   func(i *wire.GroupInfo) { i.Context.TreeHash = flipped(i.Context.TreeHash) },
-			"transcript":  func(i *wire.GroupInfo) { i.Context.ConfirmedTranscriptHash = flipped(i.Context.ConfirmedTranscriptHash) },
+			"group":     func(i *wire.GroupInfo) { i.Context.GroupID = []byte("another") },
+			"epoch":     func(i *wire.GroupInfo) { i.Context.Epoch-- },
+			"suite":     func(i *wire.GroupInfo) { i.Context.Suite = 2 },
+			"tree hash": func(i *wire.GroupInfo) { i.Context.TreeHash = flipped(i.Context.TreeHash) },
+			"transcript": func(i *wire.GroupInfo) {
+				i.Context.ConfirmedTranscriptHash = flipped(i.Context.ConfirmedTranscriptHash)
+			},
 			"context":     func(i *wire.GroupInfo) { i.Context.Extensions = i.Context.Extensions[:1] },
 			"tag":         func(i *wire.GroupInfo) { i.ConfirmationTag = flipped(i.ConfirmationTag) },
 			"signer":      func(i *wire.GroupInfo) { i.Signer = uint32(c.bob.Leaf(c.room)) },
