@@ -42,7 +42,7 @@ func (s *GroupStaged) Apply() (Delta, error) {
 func (s *GroupStaged) advance() (Delta, error) {
 	g := s.group
 	var d deltaBuilder
-	g.endEpoch(&d, s.Staged.next)
+	g.endEpoch(&d, s.Staged.next, s.next.epoch == nil)
 	old := g.own
 	g.public, g.own, g.epoch, g.messages = s.Staged.next, s.next.own, s.next.epoch, nil
 	if g.pending != nil && g.pending.epoch == g.epoch {
@@ -67,8 +67,8 @@ func (s *GroupStaged) advance() (Delta, error) {
 	return g.keep(mergeDelta(d.Delta)), nil
 }
 
-// endEpoch makes the present epoch a past one, and forgets the oldest beyond the limit.
-func (g *Group) endEpoch(d *deltaBuilder, next *PublicGroup) {
+// endEpoch makes the present epoch a past one, and forgets the oldest beyond the limit; all of them when this client is gone.
+func (g *Group) endEpoch(d *deltaBuilder, next *PublicGroup, gone bool) {
 	if g.epoch == nil {
 		return
 	}
@@ -81,7 +81,11 @@ func (g *Group) endEpoch(d *deltaBuilder, next *PublicGroup) {
 	g.past = append(g.past, past)
 	d.put(prefix+epochPast, past.header())
 	g.keep(d.Delta)
-	for len(g.past) > max(g.cfg.limits().PastEpochs, 0) {
+	keep := max(g.cfg.limits().PastEpochs, 0)
+	if gone {
+		keep = 0 // nobody is left here to read late messages
+	}
+	for len(g.past) > keep {
 		oldest := g.past[0]
 		g.past = slices.Delete(g.past, 0, 1)
 		d.append(g.deleteStored(epochPrefix(oldest.context.Epoch)), nil)

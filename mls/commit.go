@@ -19,7 +19,8 @@ type CommitOptions struct {
 	AAD     []byte
 	// Renewal changes the committer's leaf; it needs a path.
 	Renewal *Renewal
-	// NoPath leaves the path out where the proposals allow it: cheaper, but nothing heals.
+	// NoPath leaves the path out where the proposals allow it: cheaper, but nothing heals. The commit of a lone member has one all
+	// the same.
 	NoPath bool
 	// InfoExtensions stand in the GroupInfo beside external_pub.
 	InfoExtensions wire.Extensions
@@ -190,7 +191,8 @@ func (c *committing) prepare(by author, template *wire.LeafNode) (err error) {
 		return err
 	}
 	c.tree, c.leaf = c.plan.tree, c.signer
-	if c.opt.NoPath && !c.plan.path {
+	// A lone creator's commit always brings fresh randomness, so that a weak start cannot reach those who join (RFC 9420 §11).
+	if c.opt.NoPath && !c.plan.path && p.Members() > 1 {
 		if c.opt.Renewal != nil {
 			return broken(RulePathMissing)
 		}
@@ -297,22 +299,22 @@ func (c *committing) derive() error {
 	return err
 }
 
+// results frames the message last: that may use up a generation of a ratchet, and signers can fail.
 func (c *committing) results() (*CommitResult, Delta, error) {
 	r := &CommitResult{}
 	var d Delta
 	var err error
+	if r.GroupInfo, err = signedInfo(c.next, c.epoch, c.leaf, c.plan.by.leaf, c.opt.InfoExtensions); err != nil {
+		return nil, nil, err
+	}
+	if r.Welcome, err = c.welcome(r.GroupInfo); err != nil {
+		return nil, nil, err
+	}
 	if c.sender.Type == wire.MemberSender {
 		r.Message, d, err = c.group.frame(c.content)
 	} else {
 		r.Message = publicMessage(c.content, nil)
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if r.GroupInfo, err = signedInfo(c.next, c.epoch, c.leaf, c.plan.by.leaf, c.opt.InfoExtensions); err != nil {
-		return nil, nil, err
-	}
-	r.Welcome, err = c.welcome(r.GroupInfo)
 	return r, d, err
 }
 

@@ -48,7 +48,6 @@ const (
 	RuleSecret     = "secret derivation failed"            // §8
 	RulePSK        = "pre-shared key is not known"         // §8.4
 	RuleOwnLeaf    = "not a leaf of this client"           //
-	RuleConfirmed  = "unknown past epoch"                  //
 	RuleRandom     = "no randomness"                       //
 	RuleKeyPackage = "KeyPackage is not valid"             // §10.1
 	RuleStored     = "stored records are not a group"      //

@@ -126,6 +126,9 @@ func Join(cfg *Config, p JoinParams, now time.Time) (*Group, *wire.GroupInfo, er
 	if g.public, err = followInfo(cfg, info, p.Tree, now); err != nil {
 		return nil, nil, err
 	}
+	if succeeds(secrets[0].PSKs) && info.Context.Epoch != 1 {
+		return nil, nil, broken(RuleWelcome) // a successor begins with its first commit
+	}
 	if err := g.findOwn(joiners); err != nil {
 		return nil, nil, err
 	}
@@ -215,7 +218,7 @@ func checkWelcomePSKs(s *suite.Suite, ids []wire.PreSharedKeyID) error {
 		if len(ids[i].Nonce) != s.HashSize() {
 			return broken(RulePSKForm)
 		}
-		if ids[i].Type == wire.ResumptionPSK && ids[i].Usage != wire.ApplicationUsage {
+		if succeeds(ids[i : i+1]) {
 			successors++
 		}
 		octets, err := marshal(&ids[i])
@@ -231,6 +234,13 @@ func checkWelcomePSKs(s *suite.Suite, ids []wire.PreSharedKeyID) error {
 		return broken(RulePSKForm)
 	}
 	return nil
+}
+
+// succeeds reports whether a pre-shared key says that the group continues another one (RFC 9420 §11.2, §11.3).
+func succeeds(ids []wire.PreSharedKeyID) bool {
+	return slices.ContainsFunc(ids, func(id wire.PreSharedKeyID) bool {
+		return id.Type == wire.ResumptionPSK && id.Usage != wire.ApplicationUsage
+	})
 }
 
 func wipeSecrets(all []*wire.GroupSecrets) {

@@ -30,6 +30,19 @@ const (
 	epochPast     = "p"  // pastHeader
 )
 
+// ofMember tells the member's own records from those of the public group and from other people's.
+func ofMember(key string) bool {
+	if key == keyMember {
+		return true
+	}
+	for _, prefix := range []string{keyOwn, keyUpdate, keySent, keyCommit, keyEpoch} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 func epochPrefix(epoch uint64) string { return fmt.Sprintf("%s%016x/", keyEpoch, epoch) }
 
 func ownPrefix(leaf LeafIndex) string { return fmt.Sprintf("%s%d/", keyOwn, leaf) }
@@ -276,7 +289,7 @@ func LoadGroup(cfg *Config, records []Record, signerOf func(signatureKey []byte)
 	}
 	g := &Group{cfg: cfg, public: public, updates: map[string]*ownUpdate{}, signerOf: signerOf, stored: map[string][]byte{}}
 	for _, r := range records {
-		if r.Key != keyHeader && !strings.HasPrefix(r.Key, keyNode) && !strings.HasPrefix(r.Key, keyPending) {
+		if ofMember(r.Key) {
 			g.stored[r.Key] = bytes.Clone(r.Value)
 		}
 	}

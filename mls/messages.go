@@ -271,6 +271,6 @@ func (g *Group) sealedHandshake(ac *wire.AuthenticatedContent) (*wire.Message, D
 	}
 	key := keySent + hex.EncodeToString(hash)
 	d.Put(key, octets)
-	g.stored[key] = octets
+	g.stored[key] = bytes.Clone(octets) // overwritten later, when the delta may not be written yet
 	return m, d, nil
 }

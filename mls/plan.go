@@ -2,6 +2,7 @@ package mls
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"parley/mls/internal/tree"
@@ -85,6 +86,9 @@ func (g *PublicGroup) plan(list []Proposed, by author, now time.Time) (*plan, er
 
 // planContext sets the GroupContext of the next epoch and what it demands.
 func (g *PublicGroup) planContext(p *plan) error {
+	if g.context.Epoch == math.MaxUint64 {
+		return broken(RuleLimit) // only the creator of a group could have chosen that
+	}
 	context := *g.context
 	context.Epoch++
 	for i := range p.list {

@@ -72,6 +72,7 @@ type member struct {
 	signers map[string]crypto.Signer // by public key in wire form
 	group   *mls.Group
 	records store
+	watched bool // see watch
 }
 
 func newMember(t testing.TB, name string) *member {
@@ -92,6 +93,18 @@ func (m *member) save(d mls.Delta, err error) {
 		m.t.Fatalf("%s: %v", m.name, err)
 	}
 	m.records.take(m.t, d)
+}
+
+// step does something with the group and writes the delta.
+func (m *member) step(f func() (mls.Delta, error)) {
+	m.t.Helper()
+	if !m.watched {
+		m.save(f())
+		return
+	}
+	w := watch(m)
+	m.save(f())
+	w.check()
 }
 
 func (m *member) signerOf(key []byte) crypto.Signer { return m.signers[string(key)] }
@@ -222,7 +235,7 @@ func (r *room) deliver(m *wire.Message) {
 		if err != nil {
 			r.t.Fatalf("%s: %v", x.name, err)
 		}
-		x.save(staged.Apply())
+		x.step(staged.Apply)
 	}
 	r.members = slices.DeleteFunc(r.members, func(x *member) bool { return x.group.Removed() })
 	if m.Public == nil && m.ContentType() == wire.CommitContent && len(r.members) > 0 {
@@ -334,8 +347,11 @@ func (r *room) add(by *member, n int, opt mls.CommitOptions) {
 		opt.ByValue = append(opt.ByValue, wire.Proposal{Type: wire.AddProposal, Add: &kp})
 		own, joining = append(own, []mls.OwnLeaf{{Bundle: b, Signer: signer}}), append(joining, m)
 	}
-	result, d, err := by.group.Commit(opt, start)
-	by.save(d, err)
+	var result *mls.CommitResult
+	by.step(func() (d mls.Delta, err error) {
+		result, d, err = by.group.Commit(opt, start)
+		return d, err
+	})
 	r.deliver(result.Message)
 	for i, m := range joining {
 		r.join(m, result, own[i], opt.TreeInWelcome)
@@ -362,8 +378,11 @@ func (r *room) join(m *member, result *mls.CommitResult, own []mls.OwnLeaf, tree
 func (r *room) commit(by *member, opt mls.CommitOptions) *mls.CommitResult {
 	r.t.Helper()
 	opt.Leaf = by.leaf()
-	result, d, err := by.group.Commit(opt, start)
-	by.save(d, err)
+	var result *mls.CommitResult
+	by.step(func() (d mls.Delta, err error) {
+		result, d, err = by.group.Commit(opt, start)
+		return d, err
+	})
 	r.deliver(result.Message)
 	return result
 }
@@ -388,8 +407,11 @@ func (r *room) aad() []byte {
 // update sends an Update proposal of a member to everybody.
 func (r *room) update(by *member, n *mls.Renewal) {
 	r.t.Helper()
-	m, d, err := by.group.ProposeUpdate(by.leaf(), n, r.aad(), start)
-	by.save(d, err)
+	var m *wire.Message
+	by.step(func() (d mls.Delta, err error) {
+		m, d, err = by.group.ProposeUpdate(by.leaf(), n, r.aad(), start)
+		return d, err
+	})
 	r.deliver(m)
 }
 
@@ -418,8 +440,11 @@ func (r *room) externalJoin(p mls.ExternalJoinParams) *member {
 // say has a member send a message.
 func (r *room) say(x *member, text []byte) *wire.Message {
 	r.t.Helper()
-	m, d, err := x.group.Seal(x.leaf(), r.aad(), text)
-	x.save(d, err)
+	var m *wire.Message
+	x.step(func() (d mls.Delta, err error) {
+		m, d, err = x.group.Seal(x.leaf(), r.aad(), text)
+		return d, err
+	})
 	return m
 }
 
@@ -430,17 +455,27 @@ func (r *room) talk() {
 		text := fmt.Appendf(nil, "hello from %s", x.name)
 		m := r.say(x, text)
 		for j, y := range r.members {
-			got, d, err := y.group.Open(copyMessage(r.t, m).Private)
 			if i == j {
+				_, _, err := y.group.Open(copyMessage(r.t, m).Private)
 				wantRule(r.t, err, mls.RuleOwnMessage)
 				continue
 			}
-			y.save(d, err)
-			if !bytes.Equal(got.Data, text) {
+			if got := r.open(y, m); !bytes.Equal(got.Data, text) {
 				r.t.Fatalf("%s read %q", y.name, got.Data)
 			}
 		}
 	}
+}
+
+// open has a member read a message.
+func (r *room) open(x *member, m *wire.Message) *mls.Received {
+	r.t.Helper()
+	var got *mls.Received
+	x.step(func() (d mls.Delta, err error) {
+		got, d, err = x.group.Open(copyMessage(r.t, m).Private)
+		return d, err
+	})
+	return got
 }
 
 func (r *room) reloadAll() {
