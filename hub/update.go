@@ -350,7 +350,7 @@ func describe(err error) string {
 var aboutProposals = rules( // constant
 	mls.RuleProposalUnknown, mls.RuleProposalSender, mls.RuleUpdateInline, mls.RuleUpdateOwn, mls.RuleRemoveCommitter,
 	mls.RuleRemoveBlank, mls.RuleLeafTwice, mls.RuleAddTwice, mls.RulePSKTwice, mls.RulePSKForm, mls.RuleExtensionsTwice,
-	mls.RuleExtensionsSupport, mls.RuleReInitAlone, mls.RuleReInitVersion, mls.RuleExternalInit, mls.RuleResync,
+	mls.RuleExtensionsSupport, mls.RuleReInitAlone, mls.RuleReInitVersion, mls.RuleExternalInit, mls.RuleExternalCommit, mls.RuleResync,
 	mls.RuleDictionaryLocked, mls.RuleDictionary, mls.RuleComponentUnknown, mls.RuleComponentAbsent, mls.RuleComponentMixed,
 	mls.RuleComponentRefused, mls.RuleSelfRemoveForm, mls.RuleSelfRemoveSupport, mls.RuleSelfRemoveTwice, mls.RuleKeyReuse,
 	mls.RuleLeafSource, mls.RuleLeafSignature, mls.RuleLeafLifetime, mls.RuleLeafCapabilities, mls.RuleLeafCredential,

@@ -77,18 +77,9 @@ func (j *judgement) commit() error {
 	return j.limits()
 }
 
-// external judges a device that joins by itself: the user takes part already (P-ND-02, P-ND-04).
+// external judges a device that joins by itself: the user takes part already (P-ND-02).
 func (j *judgement) external(user uri.User) error {
-	if err := j.before.Roles.Decide(policy.Actor{Role: j.before.Role(user), Self: true}, policy.Use(policy.CanAddOwnClient)); err != nil {
-		return err
-	}
-	if j.before.Base.MultiDevice || j.staged.Replaced() != nil {
-		return nil
-	}
-	if len(LeavesOf(j.staged.From(), map[uri.User]bool{user: true})) > 0 {
-		return broken("the room allows one device for each user")
-	}
-	return nil
+	return j.before.Roles.Decide(policy.Actor{Role: j.before.Role(user), Self: true}, policy.Use(policy.CanAddOwnClient))
 }
 
 func hasHub(before, after *mls.PublicGroup) bool {
@@ -109,6 +100,9 @@ func (j *judgement) members() error {
 			return broken("a client was added whose user is not a participant")
 		}
 	}
+	if err := j.devices(); err != nil {
+		return err
+	}
 	if sameList(j.staged.From(), j.staged.Next()) {
 		return nil
 	}
@@ -124,6 +118,38 @@ func (j *judgement) members() error {
 	}
 	if len(out) > 0 && len(LeavesOf(j.staged.Next(), out)) > 0 {
 		return broken("a participant was taken out and some of the participant's clients were not")
+	}
+	return nil
+}
+
+// devices lets nobody come in with a second device where the room allows one for each user (P-ND-04).
+func (j *judgement) devices() error {
+	if j.after.Base.MultiDevice {
+		return nil
+	}
+	came := make(map[uri.User]bool)
+	for _, added := range j.staged.Added() {
+		user, err := UserOf(added.After)
+		if err != nil {
+			return err
+		}
+		came[user] = true
+	}
+	if j.staged.External() {
+		_, leaf := j.staged.Committer()
+		user, err := UserOf(leaf)
+		if err != nil {
+			return err
+		}
+		came[user] = true
+	}
+	if len(came) == 0 {
+		return nil
+	}
+	for _, leaves := range LeavesOf(j.staged.Next(), came) {
+		if len(leaves) > 1 {
+			return broken("the room allows one device for each user")
+		}
 	}
 	return nil
 }
