@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"parley/mimi"
@@ -14,8 +15,8 @@ import (
 
 // Times of the network.
 const (
-	peerTimeout   = 8 * time.Second
-	clientTimeout = 20 * time.Second // longer than the provider's own call to a hub
+	peerTimeout   = 2500 * time.Millisecond
+	clientTimeout = 6 * time.Second // longer than the provider's own call to a hub
 )
 
 // failure is how a request fails as a whole: what its caller learns.
@@ -165,9 +166,12 @@ func told(err error) error {
 }
 
 func (w *World) delay(m *message) time.Duration {
+	if w.convoy > w.now && strings.HasPrefix(m.what, "update") {
+		return w.convoy - w.now + w.between(0, 5*time.Millisecond)
+	}
 	if w.chance(w.faults.late) {
 		w.count("late")
-		return w.between(time.Second, 12*time.Second)
+		return w.between(500*time.Millisecond, 5*time.Second)
 	}
 	if m.local {
 		return w.between(200*time.Microsecond, 10*time.Millisecond)

@@ -69,18 +69,27 @@ func (w *World) planPeople() {
 	for range w.rng.IntN(3) {
 		w.after(w.between(2*time.Second, stormy*3/4), w.secondDevice)
 	}
-	if w.chance(0.5) {
-		w.race(w.between(8*time.Second, stormy))
+	for range w.rng.IntN(3) {
+		w.race(w.between(6*time.Second, stormy*2/3))
 	}
 }
 
-// race lets everybody do something at the same moment.
+// race lets everybody change rooms at the same moment. The network holds the updates back and hands them over all at once, to hubs
+// whose transactions take long just then.
 func (w *World) race(at time.Duration) {
+	const bunched, slow = 4 * time.Second, 400 * time.Millisecond
 	w.after(at, func() {
+		w.say(nil, nil, "everybody at once")
+		w.convoy = w.now + bunched
 		for _, d := range w.devices {
-			do := []func(context.Context, *device) error{w.add, w.write, w.remove, w.add}[w.rng.IntN(4)]
+			do := []func(context.Context, *device) error{w.add, w.add, w.remove, w.write}[w.rng.IntN(4)]
 			w.person(0, func() *device { return d }, do)
 		}
+	})
+	w.after(at+bunched, func() {
+		usual := w.faults.slow
+		w.faults.slow = slow
+		w.after(time.Second, func() { w.faults.slow = usual })
 	})
 }
 
@@ -194,7 +203,7 @@ func (w *World) add(ctx context.Context, d *device) error {
 		}
 	}
 	if len(strangers) == 0 {
-		return nil
+		return w.remove(ctx, d)
 	}
 	user := strangers[w.rng.IntN(len(strangers))]
 	w.say(&d.process, nil, "adds %s to %s", user.Name(), w.short(r.URI))

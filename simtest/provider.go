@@ -3,6 +3,7 @@ package simtest
 import (
 	"context"
 	"crypto"
+	"errors"
 	"time"
 
 	"parley/credential"
@@ -89,12 +90,15 @@ func fenced[T any](p *provider, run func(context.Context, func(T) error) error) 
 	return func(ctx context.Context, f func(T) error) error {
 		w := p.world
 		t := w.current
-		w.sleep(w.between(0, 3*time.Millisecond))
+		w.sleep(w.between(0, max(w.faults.slow, quick)))
 		if w.chance(w.faults.before) {
 			p.crash("before a transaction")
 		}
 		err := locked(t, func() error { return run(ctx, f) })
 		p.dirty = true
+		if errors.Is(err, hub.ErrConflict) {
+			w.count("conflicts")
+		}
 		if w.chance(w.faults.after) {
 			p.crash("after a transaction")
 		}

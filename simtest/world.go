@@ -23,6 +23,7 @@ type World struct {
 	providers []*provider
 	devices   []*device // those that were started, in order
 	cuts      map[direction]time.Duration
+	convoy    time.Duration // until then the network holds updates back, and hands them over all at once
 	captured  []captured
 	audit     *audit
 	lanes     *lanes
@@ -80,7 +81,7 @@ func (w *World) Run(t *testing.T) *Result {
 		w.begin()
 	} else {
 		w.faults = drawFaults(w.scheduler)
-		w.found(3 + w.rng.IntN(3))
+		w.found(4 + w.rng.IntN(3))
 		w.plan()
 	}
 	for w.failed == nil && !w.done {
