@@ -16,6 +16,8 @@ func hubTests() []test {
 		{"head is compared and swapped", headSwaps},
 		{"a failed transaction leaves nothing", hubAtomic},
 		{"a view does not write and sees what was committed", hubView},
+		{"a log has no gaps", gapless},
+		{"a head keeps what did not change", headChanges},
 		{"records by prefix, ascending", records},
 		{"answers until they expire", answers},
 		{"a cancelled context does nothing", cancelled},
@@ -101,6 +103,99 @@ func expectVersionOne(f *fixture) {
 	})
 	if got := f.backlog("b.example"); got.Items != 1 {
 		f.Errorf("outbox holds %d items, want 1", got.Items)
+	}
+}
+
+// gapless appends what does not follow: before anything, twice, with a gap, and after everything was delivered.
+func gapless(f *fixture) {
+	room := f.room("a")
+	refused := func(name string, sequence uint64) {
+		f.Helper()
+		err := f.Hub.Update(f.Context(), func(tx hub.Tx) error {
+			return tx.Append(room, hub.Item{Sequence: sequence, Timestamp: ms(at(0)), Body: []byte("x"), Destinations: []string{"b.example"}})
+		})
+		if !errors.Is(err, hub.ErrConflict) {
+			f.Errorf("%s: got %v, want ErrConflict", name, err)
+		}
+	}
+	refused("the second before the first", 2)
+	f.send(room, []string{"b.example"}, 1, 2)
+	refused("the first again", 1)
+	refused("the last again", 2)
+	refused("a gap", 4)
+	f.advance(f.lane("b.example", room), 1<<20, 100)
+	f.advance(f.lane("b.example", room), 1<<20, 100)
+	refused("the last again, after its delivery", 2)
+	f.hub(func(tx hub.Tx) {
+		check(tx.Append(room, hub.Item{Sequence: 3, Timestamp: ms(at(3)), Body: []byte("for nobody")}))
+		check(tx.Append(room, hub.Item{Sequence: 4, Timestamp: ms(at(4)), Body: []byte("x"), Destinations: []string{"b.example"}}))
+	})
+	f.expectBatch(f.lane("b.example", room), 4)
+	f.hub(func(tx hub.Tx) { // the head is another table's: it may be behind its log
+		check(tx.SaveHead(room, 0, hub.Head{Version: 1, Sequence: 4}))
+		check(tx.Append(room, hub.Item{Sequence: 5, Timestamp: ms(at(5)), Body: []byte("x"), Destinations: []string{"b.example"}}))
+	})
+	refused("the last again, behind a head", 5)
+}
+
+// headChanges changes one field of a head at a time, with the version and without.
+func headChanges(f *fixture) {
+	room := f.room("a")
+	h := hub.Head{Version: 1, GroupID: []byte("g"), Epoch: 3, EpochAt: 9, Sequence: 4, Timestamp: 11, Destinations: []string{"a", "b"}}
+	f.hub(func(tx hub.Tx) { check(tx.SaveHead(room, 0, h)) })
+	changes := []func(h *hub.Head){
+		func(h *hub.Head) { h.Sequence++ }, func(h *hub.Head) { h.Timestamp++ }, func(h *hub.Head) { h.Epoch++ },
+		func(h *hub.Head) { h.EpochAt++ }, func(h *hub.Head) { h.Destinations = []string{"a", "c"} },
+		func(h *hub.Head) { h.Destinations = nil }, func(h *hub.Head) { h.GroupID = []byte("other") }, func(h *hub.Head) { h.Version++ },
+	}
+	for i, change := range changes {
+		read := i%2 == 0 // with and without reading the head in the same transaction
+		old := h.Version
+		change(&h)
+		err := f.Hub.Update(f.Context(), func(tx hub.Tx) error {
+			if read {
+				if _, _, err := tx.Head(room); err != nil {
+					return err
+				}
+			}
+			lost := h
+			lost.GroupID = []byte("lost")
+			return errors.Join(tx.SaveHead(room, old, lost), errAbort)
+		})
+		if !errors.Is(err, errAbort) {
+			f.Fatalf("change %d: %v", i, err)
+		}
+		f.hub(func(tx hub.Tx) {
+			if read {
+				_, _, err := tx.Head(room)
+				check(err)
+			}
+			check(tx.SaveHead(room, old, h))
+			sameHead(fmt.Sprint("own write ", i), get2(tx.Head(room)), h)
+		})
+		f.ok(f.Hub.View(f.Context(), func(tx hub.Tx) error {
+			got, _, err := tx.Head(room)
+			if err == nil && !equalHeads(got, h) {
+				err = fmt.Errorf("change %d: a View has %+v, want %+v", i, got, h)
+			}
+			return err
+		}))
+	}
+}
+
+func get2(h hub.Head, _ bool, err error) hub.Head {
+	check(err)
+	return h
+}
+
+func equalHeads(a, b hub.Head) bool {
+	return a.Version == b.Version && bytes.Equal(a.GroupID, b.GroupID) && a.Epoch == b.Epoch && a.EpochAt == b.EpochAt &&
+		a.Sequence == b.Sequence && a.Timestamp == b.Timestamp && slices.Equal(a.Destinations, b.Destinations)
+}
+
+func sameHead(what string, got, want hub.Head) {
+	if !equalHeads(got, want) {
+		panic(failure{fmt.Errorf("%s: got %+v, want %+v", what, got, want)})
 	}
 }
 

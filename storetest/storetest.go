@@ -26,6 +26,8 @@ type Stores struct {
 	KeyPackages keypkg.Store
 	// Accounts runs a transaction of the accounts; keypkg.Tx.Clients answers from them.
 	Accounts func(ctx context.Context, f func(identity.Tx) error) error
+	// Pins runs a transaction of the pinned authorities.
+	Pins func(ctx context.Context, f func(identity.PinTx) error) error
 	// Reopen closes the store and opens the same state again; nil when the store forgets.
 	Reopen func(t *testing.T) Stores
 }
@@ -40,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"outbox", outboxTests()},
 		{"follower and inbox", followerTests()},
 		{"KeyPackages", packageTests()},
+		{"accounts", accountTests()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

@@ -17,6 +17,7 @@ func TestConformance(t *testing.T) {
 			Inbox:       s.Inbox(),
 			KeyPackages: s.KeyPackages(),
 			Accounts:    s.Accounts.Update,
+			Pins:        s.Accounts.UpdatePins,
 		}
 	})
 }

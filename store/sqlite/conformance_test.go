@@ -48,6 +48,7 @@ func stores(t *testing.T, path string) storetest.Stores {
 		Inbox:       s.Inbox(),
 		KeyPackages: s.KeyPackages(),
 		Accounts:    s.Accounts.Update,
+		Pins:        s.Accounts.UpdatePins,
 		Reopen: func(t *testing.T) storetest.Stores {
 			stop()
 			return stores(t, path)
