@@ -30,7 +30,9 @@ type Store struct{ db *sql.DB }
 
 var _ client.Store = (*Store)(nil)
 
-const schema = `CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID`
+// The version is written at each opening: an exclusive lock is taken by the first write and not by a read.
+const schema = `CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1`
 
 // Open opens or creates the store at path.
 func Open(ctx context.Context, path string) (*Store, error) {

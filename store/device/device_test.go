@@ -36,6 +36,9 @@ func TestStore(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	if _, err := Open(ctx, path); !errors.Is(err, ErrInUse) {
+		t.Fatalf("a second process while the first one has only opened the store: %v", err)
+	}
 	got, err := s.Load(ctx, "a/")
 	if err != nil || len(got) != 2 || got[0].Key != "a/1" || got[0].Value[0] != 9 || got[1].Value == nil {
 		t.Fatalf("%v %v", got, err)
