@@ -16,6 +16,9 @@ import (
 	"parley/syntax"
 )
 
+// testComponent is one that the leaves of the tests support.
+const testComponent wire.ComponentID = 0x8001
+
 var start = time.Unix(1_790_000_000, 0)
 
 // store is what a client or a hub keeps on disk.
@@ -147,7 +150,7 @@ func newBundle(t testing.TB, id wire.CipherSuite, name string, change ...func(*m
 	if err != nil {
 		t.Fatal(err)
 	}
-	components, err := mls.LeafComponents()
+	components, err := mls.LeafComponents(testComponent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +215,15 @@ func (r *room) follow(m *member) {
 	}
 	r.records = store{}
 	r.records.take(r.t, d)
+}
+
+// componentsContext is the dictionary of a group that requires components and uses SafeAAD.
+func componentsContext(t testing.TB, required ...wire.ComponentID) wire.Extensions {
+	t.Helper()
+	var d wire.AppDataDictionary
+	d = d.With(wire.AppComponentsComponent, encode(t, &wire.ComponentsList{IDs: required}))
+	d = d.With(wire.SafeAADComponent, encode(t, &wire.ComponentsList{}))
+	return wire.Extensions{{Type: wire.AppDataDictionaryExtension, Data: encode(t, &d)}}
 }
 
 func (r *room) newMember() *member {
