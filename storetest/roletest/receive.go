@@ -54,6 +54,8 @@ func (d *Device) take(a *Arrival) error {
 		return d.join(a, now)
 	case group == nil || group.Removed():
 		return nil
+	case group.Joining() && (m.ContentType() != wire.CommitContent || m.Public.Content.Sender.Type != wire.NewMemberCommitSender):
+		return nil // of before the device is in
 	case m.Private != nil:
 		return d.open(group, m.Private)
 	}
