@@ -13,38 +13,54 @@ type outboxTx struct {
 	waiting []string // destinations of lanes that are not parked, ascending; nil when that has to be read
 }
 
-// Due asks destination by destination, so that what waits for those that are busy costs nothing, however much it is.
+// Due asks destination by destination, so that what waits for those that are busy costs nothing, however much it is. As soon as there
+// are enough, a later destination is asked only for lanes that come before the last of them.
 func (t *outboxTx) Due(now time.Time, busy []string, limit int) ([]outbox.Lane, error) {
 	destinations, err := t.destinations()
 	if err != nil {
 		return nil, err
 	}
 	var out []outbox.Lane
+	until := millis(now)
 	for _, d := range destinations {
 		if slices.Contains(busy, d) {
 			continue
 		}
-		err := t.c.each(func(r row) (bool, error) {
-			l := outbox.Lane{
-				Destination: d, First: sequenceOf(r.int(1)), Last: sequenceOf(r.int(2)),
-				Tries: int(r.int(3)), Refusals: int(r.int(4)), Next: timeOf(r.int(5)), Since: timeOf(r.int(6)),
-			}
-			var err error
-			l.Room, err = t.c.roomName(r.int(0))
-			out = append(out, l)
-			return true, err
-		}, `SELECT room, first, last, tries, refusals, next, since FROM lane
-			WHERE parked = 0 AND destination = ? AND next <= ? ORDER BY next, uri LIMIT ? + 0`, d, millis(now), int64(limit))
-		if err != nil {
+		if out, err = t.lanes(out, dueLanes, d, until, limit); err != nil {
 			return nil, err
 		}
-	}
-	if len(destinations) > 1 {
 		slices.SortStableFunc(out, func(a, b outbox.Lane) int { // equal ones are in the order of destination and room already
 			return cmp.Compare(millis(a.Next), millis(b.Next))
 		})
+		if len(out) >= limit {
+			out = out[:limit]
+			until = min(until, millis(out[limit-1].Next)-1)
+		}
 	}
-	return out[:min(limit, len(out))], nil
+	return out, nil
+}
+
+func (t *outboxTx) Delayed(destination string, now time.Time, limit int) ([]outbox.Lane, error) {
+	return t.lanes(nil, delayedLanes, destination, millis(now), limit)
+}
+
+const (
+	laneColumns  = "SELECT room, first, last, tries, refusals, next, since FROM lane WHERE parked = 0 AND destination = ?"
+	dueLanes     = laneColumns + " AND next <= ? ORDER BY next, uri LIMIT ? + 0"
+	delayedLanes = laneColumns + " AND next > ? ORDER BY next, uri LIMIT ? + 0"
+)
+
+// lanes appends lanes of one destination.
+func (t *outboxTx) lanes(out []outbox.Lane, query, destination string, at int64, limit int) ([]outbox.Lane, error) {
+	err := t.c.each(func(r row) (bool, error) {
+		room, err := t.c.roomName(r.int(0))
+		out = append(out, outbox.Lane{
+			Destination: destination, Room: room, First: sequenceOf(r.int(1)), Last: sequenceOf(r.int(2)),
+			Tries: int(r.int(3)), Refusals: int(r.int(4)), Next: timeOf(r.int(5)), Since: timeOf(r.int(6)),
+		})
+		return true, err
+	}, query, destination, at, int64(limit))
+	return out, err
 }
 
 // destinations jumps from one destination to the next.
