@@ -67,7 +67,7 @@ func chatVerbs() []chatVerb {
 				return nil
 			}
 			seconds, err := strconv.ParseFloat(arg, 64)
-			if err != nil || seconds <= 0 || seconds > 86400 {
+			if err != nil || !(seconds > 0 && seconds <= 86400) { // NaN is no time either
 				return errors.New("SECONDS is a number above 0, at most a day")
 			}
 			c.wait = time.Duration(seconds * float64(time.Second))

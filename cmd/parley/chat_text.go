@@ -28,7 +28,6 @@ type textView struct {
 const (
 	plain  = ""
 	dim    = "\x1b[2m"
-	strong = "\x1b[1m"
 	alert  = "\x1b[31m"
 	normal = "\x1b[0m"
 )
