@@ -75,7 +75,7 @@ func (e *Enrolment) accept(s *suite.Suite, answer *api.EnrolResponse) (*Enrolled
 	if err != nil {
 		return nil, ErrNames
 	}
-	if a.User, err = uri.ParseUser(answer.User); err != nil || a.User.Provider() != p {
+	if a.User, err = uri.ParseUser(answer.User); err != nil {
 		return nil, ErrNames
 	}
 	if a.Client, err = uri.ParseClient(answer.Client); err != nil {

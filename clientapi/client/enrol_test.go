@@ -135,6 +135,13 @@ func TestEnrolChecksTheAnswer(t *testing.T) {
 			must(t, err)
 			r.Certificates = c.Certificates
 		}, apiclient.ErrCredential},
+		"another client altogether": {func(w *world, r *api.EnrolResponse) {
+			_, e := w.enrolled(w.transport())
+			r.Client, r.Certificates = e.Account.Client.String(), e.Account.Credential.Certificates
+			if e.Account.Client.Device() != "phone" {
+				t.Error(e.Account.Client)
+			}
+		}, apiclient.ErrNames},
 		"certificate of another client": {func(w *world, r *api.EnrolResponse) {
 			_, e := w.enrolled(w.transport())
 			r.Certificates = e.Account.Credential.Certificates

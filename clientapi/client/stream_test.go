@@ -201,6 +201,33 @@ func TestFollowGoesOnOverStreams(t *testing.T) {
 	})
 }
 
+// A stream on which nothing but heartbeats comes stays open.
+func TestFollowKeepsAQuietStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		beating := func(ctx context.Context, _ *apiclient.Request) (*apiclient.Response, error) {
+			r, w := io.Pipe()
+			go func() {
+				for {
+					select {
+					case <-time.After(api.Heartbeat * time.Second):
+					case <-ctx.Done():
+						w.CloseWithError(ctx.Err())
+						return
+					}
+					if _, err := w.Write([]byte{0}); err != nil {
+						return
+					}
+				}
+			}()
+			return &apiclient.Response{Status: 200, Body: r}, nil
+		}
+		s := &script{streams: []apiclient.Transport{beating}}
+		if err := follow(t, s, apiclient.Follow{}, time.Hour); !errors.Is(err, context.DeadlineExceeded) || len(s.asked) != 1 {
+			t.Errorf("%v after %d streams", err, len(s.asked))
+		}
+	})
+}
+
 // Without a provider Follow tries again and again, ever more rarely, and tells once more each time why.
 func TestFollowBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

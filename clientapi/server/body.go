@@ -67,8 +67,10 @@ func (c *call) readBody() ([]byte, error) {
 	if c.r.ContentLength > c.route.Limit {
 		return nil, tooLong
 	}
-	if err := c.readBefore(time.Now().Add(ReadTimeout)); err != nil {
-		return nil, err
+	// net/http lifts it when the body has come. A recorder in a test has no deadlines; a real connection always has.
+	err := c.control.SetReadDeadline(time.Now().Add(ReadTimeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, errGone
 	}
 	body, err := readAll(http.MaxBytesReader(c.w, c.r.Body, c.route.Limit), c.r.ContentLength)
 	var over *http.MaxBytesError
@@ -78,16 +80,7 @@ func (c *call) readBody() ([]byte, error) {
 	case err != nil:
 		return nil, refusal(api.BadRequest, "the body ended early")
 	}
-	// Otherwise the connection's deadline would end a function that takes longer than the body did.
-	return body, c.readBefore(time.Time{})
-}
-
-func (c *call) readBefore(t time.Time) error {
-	// A recorder in a test has no deadlines; a real connection always has.
-	if err := c.control.SetReadDeadline(t); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return errGone
-	}
-	return nil
+	return body, nil
 }
 
 // readAll reads to the end. The declared length is a hint only: memory grows with what has come, so that a claim costs nothing.

@@ -15,12 +15,9 @@ import (
 // streamBatch is how many events a stream reads at once: it holds them in memory until they are sent.
 const streamBatch = 64
 
-// hold makes the request one that is held: no time limit, no place among those being served, but one among those that are held.
+// hold makes the request one that is held: no place among those being served, but one among those that are held.
 func (c *call) hold() (ended <-chan struct{}, release func(), err error) {
 	c.leave()
-	if err := c.readBefore(time.Time{}); err != nil {
-		return nil, nil, err
-	}
 	return c.gate.hold(c.device.Client)
 }
 
@@ -134,7 +131,7 @@ func (c *call) pause(wake, ended <-chan struct{}, beat <-chan time.Time) bool {
 	for !c.over(ended) {
 		select {
 		case <-wake:
-			return !c.over(ended)
+			return true
 		case <-beat:
 			if !c.alive() {
 				return false
