@@ -28,6 +28,8 @@ type Config struct {
 	Client Endpoint
 	// Admin is the address of /livez, /readyz and /metrics over plain HTTP; empty: none.
 	Admin string
+	// Profile adds /debug/pprof/ to Admin: who asks it learns how the process spends its time and its memory.
+	Profile bool
 	// Socket is the path of the unix socket for operators; empty: none.
 	Socket string
 

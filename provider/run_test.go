@@ -38,6 +38,9 @@ func TestReadinessFollowsTheStore(t *testing.T) {
 	if _, body := a.get("/metrics"); !strings.Contains(body, "\nparley_up 1\n") || !strings.Contains(body, "\nparley_store_up 1\n") {
 		t.Error("metrics do not say that the provider is up")
 	}
+	if status, _ := a.get("/debug/pprof/"); status != 404 {
+		t.Errorf("profiles that nobody asked for: %d", status)
+	}
 	broken.Store(true)
 	if status, body := a.get("/readyz"); status != 503 || !strings.Contains(body, "store") {
 		t.Errorf("%d %q", status, body)

@@ -48,8 +48,9 @@ type clientConfig struct {
 
 // adminConfig is for operators.
 type adminConfig struct {
-	Listen string `toml:"listen"` // /livez, /readyz, /metrics over plain HTTP; default "127.0.0.1:8445"; "off" closes it
-	Socket string `toml:"socket"` // unix socket on which `parley user` reaches a running provider; default <data>/admin.sock
+	Listen  string `toml:"listen"`  // /livez, /readyz, /metrics over plain HTTP; default "127.0.0.1:8445"; "off" closes it
+	Profile bool   `toml:"profile"` // adds /debug/pprof/ to listen, which must be a loopback address
+	Socket  string `toml:"socket"`  // unix socket on which `parley user` reaches a running provider; default <data>/admin.sock
 }
 
 // identityConfig names what `parley ca init` makes.

@@ -56,6 +56,8 @@ func TestConfigIsStrict(t *testing.T) {
 		"listen without port":      {smallest + "[client]\nlisten = \"localhost\"\n", 5, "client.listen", "is not host:port"},
 		"listeners clash":          {smallest + "[client]\nlisten = \"127.0.0.1:8443\"\n", 5, "client.listen", "clashes with federation.listen"},
 		"admin clashes with ours":  {smallest + "[admin]\nlisten = \"[::]:8444\"\n", 5, "admin.listen", "clashes with client.listen"},
+		"profiles for the network": {smallest + "[admin]\nprofile = true\nlisten = \":8445\"\n", 5, "admin.profile", "loopback"},
+		"profiles and no listener": {smallest + "[admin]\nprofile = true\nlisten = \"off\"\n", 5, "admin.profile", "loopback"},
 		"authority without a host": {strings.Replace(smallest, "{", "{ authority = \":8443\",", 1), 3, "federation.authority", "names no host"},
 		"socket too long":          {smallest + "[admin]\nsocket = \"/" + strings.Repeat("x", 100) + "\"\n", 5, "admin.socket", "longer"},
 		"log format":               {smallest + "[log]\nformat = \"xml\"\n", 5, "log.format", "neither"},

@@ -82,7 +82,7 @@ func (c *config) providerConfig(ctx context.Context, found *inspection, log *slo
 		return nil, nil, err
 	}
 	if c.Admin.Listen != off {
-		cfg.Admin = c.Admin.Listen
+		cfg.Admin, cfg.Profile = c.Admin.Listen, c.Admin.Profile
 	}
 	closeTrace := func() error { return nil }
 	if c.Log.TraceFile != "" {

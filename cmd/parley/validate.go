@@ -84,6 +84,9 @@ func (c *config) validateListeners(add func(key, what, fix string)) {
 		}
 		seen = append(seen, a)
 	}
+	if host, _, err := net.SplitHostPort(c.Admin.Listen); c.Admin.Profile && (err != nil || !net.ParseIP(host).IsLoopback()) {
+		add("admin.profile", "is for a listener on a loopback address only", `for example listen = "127.0.0.1:8445"`)
+	}
 	if h, _, err := net.SplitHostPort(c.Federation.Authority); err == nil && h == "" {
 		add("federation.authority", "names no host", "")
 	}
