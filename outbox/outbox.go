@@ -19,8 +19,13 @@ type Config struct {
 	Jitter func() float64
 	// MaxBytes and MaxItems bound a batch; 0 means DefaultMaxBytes and mimi.MaxItems.
 	MaxBytes, MaxItems int
+	// Own is the hub's own provider, which a call without a network reaches: it is served whatever the others do. Zero: there is none.
+	Own uri.Provider
 	// PerDestination is how many lanes of one destination are served at once; 0 means DefaultPerDestination.
 	PerDestination int
+	// Together is how many batches to other providers are on their way at once before each destination is held to one; 0 means
+	// DefaultTogether. So a destination always has its turn, however many others hang, and memory stays bounded.
+	Together int
 	// Alarm is told what was parked; it must not block. nil: nobody is.
 	Alarm func(Alarm)
 }
@@ -30,6 +35,8 @@ const (
 	DefaultMaxBytes = 1 << 20
 	// DefaultPerDestination is how many lanes of one destination are served at once.
 	DefaultPerDestination = 8
+	// DefaultTogether is how many batches are on their way before each destination is held to one.
+	DefaultTogether = 64
 	// PoisonTries is how often a single item is offered that the destination refuses for good.
 	PoisonTries = 10
 )
@@ -49,19 +56,13 @@ type Outbox struct {
 
 	mu           sync.Mutex
 	sending      map[laneKey]bool
+	abroad       int // how many of sending go to other providers
 	destinations map[string]*destination
 }
 
 type laneKey struct {
 	destination string
 	room        uri.Room
-}
-
-// destination is what is known of a destination since the process started.
-type destination struct {
-	sending  int
-	failures int
-	retryAt  time.Time
 }
 
 // New makes an outbox.
@@ -74,6 +75,9 @@ func New(cfg Config) *Outbox {
 	}
 	if cfg.PerDestination == 0 {
 		cfg.PerDestination = DefaultPerDestination
+	}
+	if cfg.Together == 0 {
+		cfg.Together = DefaultTogether
 	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = func() float64 { return 0 }
@@ -96,6 +100,9 @@ type Sending struct {
 func (o *Outbox) Next(ctx context.Context) (*Sending, time.Time, error) {
 	for {
 		now := o.cfg.Now()
+		if err := o.wakeHeard(ctx, now); err != nil {
+			return nil, time.Time{}, err
+		}
 		busy, limit, retry := o.busy(now)
 		var due []Lane
 		var wait time.Time
@@ -115,14 +122,35 @@ func (o *Outbox) Next(ctx context.Context) (*Sending, time.Time, error) {
 			return nil, earliest(wait, retry), nil
 		}
 		s, fresh, err := o.read(ctx, lane)
-		if err != nil {
-			o.release(lane)
-			return nil, time.Time{}, err
-		}
 		if fresh {
 			return s, time.Time{}, nil
 		}
+		if errors.Is(err, errDamaged) {
+			err = o.park(ctx, lane)
+		}
 		o.release(lane)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+	}
+}
+
+// errDamaged means that a batch cannot be read back as what was put into it.
+var errDamaged = errors.New("outbox: a batch in the store cannot be decoded")
+
+// park stops one lane, so that what is wrong with it does not stop the others.
+func (o *Outbox) park(ctx context.Context, lane Lane) error {
+	lane.Parked = true
+	if err := o.update(ctx, func(tx Tx) error { return tx.Save(lane) }); err != nil {
+		return err
+	}
+	o.alarm(Alarm{Destination: lane.Destination, Room: lane.Room, Sequence: lane.First, Whole: true, Reason: errDamaged.Error()})
+	return nil
+}
+
+func (o *Outbox) alarm(a Alarm) {
+	if o.cfg.Alarm != nil {
+		o.cfg.Alarm(a)
 	}
 }
 
@@ -132,19 +160,15 @@ func (o *Outbox) busy(now time.Time) (names []string, limit int, retry time.Time
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for name, d := range o.destinations {
-		if d.closed(now, o.cfg.PerDestination) {
+		if o.closed(name, d, now) {
 			names = append(names, name)
 		}
-		if d.retryAt.After(now) {
-			retry = earliest(retry, d.retryAt)
+		if d.next.After(now) {
+			retry = earliest(retry, d.next)
 		}
 	}
 	slices.Sort(names)
 	return names, len(o.sending) + 1, retry
-}
-
-func (d *destination) closed(now time.Time, most int) bool {
-	return d.sending >= most || d.failures > 0 && (d.sending > 0 || d.retryAt.After(now))
 }
 
 func (o *Outbox) claim(due []Lane, now time.Time) (Lane, bool) {
@@ -153,7 +177,7 @@ func (o *Outbox) claim(due []Lane, now time.Time) (Lane, bool) {
 	for _, lane := range due {
 		key := laneKey{lane.Destination, lane.Room}
 		d := o.destinations[lane.Destination]
-		if o.sending[key] && !planted("two in flight") || d != nil && d.closed(now, o.cfg.PerDestination) {
+		if o.sending[key] && !planted("two in flight") || d != nil && o.closed(lane.Destination, d, now) {
 			continue
 		}
 		if d == nil {
@@ -162,6 +186,9 @@ func (o *Outbox) claim(due []Lane, now time.Time) (Lane, bool) {
 		}
 		d.sending++
 		o.sending[key] = true
+		if !o.own(lane.Destination) {
+			o.abroad++
+		}
 		return lane, true
 	}
 	return Lane{}, false
@@ -171,6 +198,9 @@ func (o *Outbox) release(lane Lane) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.sending, laneKey{lane.Destination, lane.Room})
+	if !o.own(lane.Destination) {
+		o.abroad--
+	}
 	d := o.destinations[lane.Destination]
 	d.sending--
 	if d.sending == 0 && d.failures == 0 {
@@ -182,7 +212,7 @@ func (o *Outbox) release(lane Lane) {
 func (o *Outbox) read(ctx context.Context, lane Lane) (s *Sending, fresh bool, err error) {
 	s = &Sending{Room: lane.Room, Body: new(mimi.NotifyBody), lane: lane}
 	if s.Destination, err = uri.ProviderFromDomain(lane.Destination); err != nil {
-		return nil, false, err
+		return nil, false, errors.Join(errDamaged, err)
 	}
 	err = o.cfg.Store.View(ctx, func(tx Tx) error {
 		s.items, err = tx.Batch(lane)
@@ -198,37 +228,53 @@ func (o *Outbox) read(ctx context.Context, lane Lane) (s *Sending, fresh bool, e
 	for i := range s.items {
 		// Our own octets: the limits for what strangers send do not apply.
 		if err := mimi.Limits(len(s.items[i].Body)).Unmarshal(s.items[i].Body, &s.Body.Items[i]); err != nil {
-			return nil, false, err
+			return nil, false, errors.Join(errDamaged, err)
 		}
 	}
 	return s, true, nil
 }
 
 // Done notes what became of a batch: nil when the destination took it, else the error of the call. The batch is no longer on its
-// way, also when Done fails; it is then sent again.
+// way, also when Done fails; it is then sent again, after a rest.
 func (o *Outbox) Done(ctx context.Context, s *Sending, result error) error {
 	defer o.release(s.lane)
 	if err := ctx.Err(); err != nil {
 		return err // the call ended with the process, which says nothing about the destination
 	}
 	now := o.cfg.Now()
+	err := o.note(ctx, s, result, now)
+	if err != nil && ctx.Err() == nil {
+		// Without the rest a full disk would make us send the same octets again as fast as the destination takes them.
+		o.failed(s.lane.Destination, failure{at: now, next: now.Add(storeRest), reason: "the own store failed"})
+	}
+	return err
+}
+
+func (o *Outbox) note(ctx context.Context, s *Sending, result error, now time.Time) error {
 	switch {
 	case result == nil:
-		o.succeeded(s.lane)
+		back := o.answered(s.lane.Destination)
 		return o.update(ctx, func(tx Tx) error {
+			if back {
+				if err := wake(tx, s.lane.Destination, now); err != nil {
+					return err
+				}
+			}
 			return tx.Advance(s.lane, now, o.cfg.MaxBytes, o.cfg.MaxItems)
 		})
 	case definite(result):
-		o.succeeded(s.lane)
+		o.answered(s.lane.Destination)
 		return o.refused(ctx, s, result, now)
 	}
 	lane := s.lane
 	lane.Tries++
-	lane.Next = now.Add(o.delay(lane.Tries, result))
+	lane.Next = now.Add(o.delay(lane.Destination, lane.Tries, result))
 	if planted("splits after a timeout") {
 		lane.Last = lane.First
 	}
-	o.failed(lane)
+	var refusal *mimi.Error
+	asked := errors.As(result, &refusal) && refusal.RetryAfter > 0
+	o.failed(lane.Destination, failure{at: now, next: lane.Next, asked: asked, reason: result.Error()})
 	return o.update(ctx, func(tx Tx) error { return tx.Save(lane) })
 }
 
@@ -254,7 +300,7 @@ func (o *Outbox) refused(ctx context.Context, s *Sending, result error, now time
 	lane.Tries++
 	lane.Refusals++
 	if lane.Refusals < PoisonTries {
-		lane.Next = now.Add(o.delay(lane.Refusals, nil))
+		lane.Next = now.Add(o.delay(lane.Destination, lane.Refusals, nil))
 		return o.update(ctx, func(tx Tx) error { return tx.Save(lane) })
 	}
 	item := s.items[0]
@@ -269,47 +315,10 @@ func (o *Outbox) refused(ctx context.Context, s *Sending, result error, now time
 		}
 		return tx.Advance(lane, now, o.cfg.MaxBytes, o.cfg.MaxItems)
 	})
-	if err == nil && o.cfg.Alarm != nil {
-		o.cfg.Alarm(alarm)
+	if err == nil {
+		o.alarm(alarm)
 	}
 	return err
-}
-
-func (o *Outbox) succeeded(lane Lane) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	d := o.destinations[lane.Destination]
-	d.failures, d.retryAt = 0, time.Time{}
-}
-
-func (o *Outbox) failed(lane Lane) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	d := o.destinations[lane.Destination]
-	d.failures++
-	d.retryAt = lane.Next
-}
-
-// Delays between tries.
-const (
-	firstDelay = 500 * time.Millisecond
-	mostDelay  = 5 * time.Minute
-	mostAsked  = 24 * time.Hour // of a Retry-After
-)
-
-// delay is the time until the next try, at least half of it fixed. A Retry-After is honoured as the least delay (P-NT-06).
-func (o *Outbox) delay(tries int, result error) time.Duration {
-	d := mostDelay
-	if tries < 20 {
-		d = min(firstDelay<<max(tries-1, 0), mostDelay)
-	}
-	d = d/2 + time.Duration(float64(d/2)*o.cfg.Jitter())
-	var asked *mimi.Error
-	if errors.As(result, &asked) && asked.RetryAfter > d {
-		after := min(asked.RetryAfter, mostAsked)
-		return after + time.Duration(float64(after/10)*o.cfg.Jitter())
-	}
-	return d
 }
 
 // Step sends one batch, if one is due, and reports whether it did; otherwise next is when to come back, as Next has it. A failure of

@@ -41,6 +41,9 @@ type Tx interface {
 	// Due lists lanes with a batch that are not parked and whose Next is not after now, by ascending Next, destination and room, at
 	// most limit; lanes of the destinations in busy (ascending) are left out.
 	Due(now time.Time, busy []string, limit int) ([]Lane, error)
+	// Delayed lists lanes of one destination with a batch that are not parked and whose Next is after now, by ascending Next and room,
+	// at most limit.
+	Delayed(destination string, now time.Time, limit int) ([]Lane, error)
 	// NextDue returns the earliest Next after now of the lanes that are not parked; zero when there is none.
 	NextDue(now time.Time) (time.Time, error)
 	// Batch returns the items of the lane's frozen batch in order.
@@ -61,4 +64,7 @@ type Tx interface {
 type Store struct {
 	Update func(ctx context.Context, f func(Tx) error) error
 	View   func(ctx context.Context, f func(Tx) error) error
+	// For operators; nil where there are none.
+	Desk     func(ctx context.Context, f func(DeskTx) error) error
+	ViewDesk func(ctx context.Context, f func(DeskTx) error) error
 }

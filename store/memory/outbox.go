@@ -75,6 +75,18 @@ func (t *outboxTx) NextDue(now time.Time) (time.Time, error) {
 	return next, nil
 }
 
+func (t *outboxTx) Delayed(destination string, now time.Time, limit int) ([]outbox.Lane, error) {
+	var out []outbox.Lane
+	for _, key := range sortedBy(t.lanes, compareLanes) {
+		l := t.lanes[key]
+		if key.destination == destination && l.frozen > 0 && !l.parked && l.next.After(now) {
+			out = append(out, view(key, l))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b outbox.Lane) int { return a.Next.Compare(b.Next) })
+	return out[:min(limit, len(out))], nil
+}
+
 func (t *outboxTx) Batch(v outbox.Lane) ([]outbox.Item, error) {
 	l := t.lanes[laneKey{v.Destination, v.Room}]
 	var out []outbox.Item

@@ -187,7 +187,8 @@ func (s *Store) Hub() hub.Store {
 // Outbox is the outbox's part.
 func (s *Store) Outbox() outbox.Store {
 	update, view := runner(s, func(t *tx) outbox.Tx { return &outboxTx{t} })
-	return outbox.Store{Update: update, View: view}
+	desk, viewDesk := runner(s, func(t *tx) outbox.DeskTx { return &deskTx{t} })
+	return outbox.Store{Update: update, View: view, Desk: desk, ViewDesk: viewDesk}
 }
 
 // Follower is the follower's part.

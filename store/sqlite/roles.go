@@ -39,7 +39,8 @@ func (s *Store) Hub() hub.Store {
 // Outbox is the outbox's part.
 func (s *Store) Outbox() outbox.Store {
 	update, view := runner(s, func(c *conn) outbox.Tx { return &outboxTx{c: c} })
-	return outbox.Store{Update: update, View: view}
+	desk, viewDesk := runner(s, func(c *conn) outbox.DeskTx { return &deskTx{c} })
+	return outbox.Store{Update: update, View: view, Desk: desk, ViewDesk: viewDesk}
 }
 
 // Follower is the follower's part.
