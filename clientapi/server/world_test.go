@@ -42,6 +42,7 @@ type world struct {
 	t     testing.TB
 	inbox *inbox
 	dev   identity.Device
+	good  []ask // see asks
 
 	mu      sync.Mutex
 	calls   []string
@@ -314,6 +315,13 @@ func object(t testing.TB, v any) []byte {
 
 // asks is one right request for every route, in the order of api.Routes.
 func (w *world) asks() []ask {
+	if w.good == nil {
+		w.good = w.makeAsks()
+	}
+	return slices.Clone(w.good)
+}
+
+func (w *world) makeAsks() []ask {
 	t := w.t
 	me, room := w.dev.Client.String(), "mimi://a.example/r/"+roomName
 	inRoom := url.Values{"room": {room}}
