@@ -63,7 +63,7 @@ func (p *Packages) Claim(ctx context.Context, caller uri.Provider, target uri.Us
 		if err != nil {
 			return err
 		}
-		return tx.SaveAnswer(key, octets, now.Add(AnswerLife))
+		return tx.SaveAnswer(key, octets, now.Add(AnswerLife-WelcomeLife)) // Sweep looks that far back
 	})
 	if err != nil {
 		return nil, storeError(err)

@@ -141,8 +141,8 @@ func (p *Packages) Count(ctx context.Context, client uri.Client) (n int, err err
 // WelcomeLife is how long after its acceptance a Welcome may still arrive: as long as a hub keeps trying (promise D6).
 const WelcomeLife = 30 * 24 * time.Hour
 
-// Sweep deletes what expired WelcomeLife ago: packages with their references (P-KM-25), and kept answers. A package that was used on
-// its last day is still needed to route the Welcome.
+// Sweep deletes packages that expired WelcomeLife ago with their references (P-KM-25), and kept answers after AnswerLife. A package
+// that was used on its last day is still needed to route the Welcome.
 func (p *Packages) Sweep(ctx context.Context) (deleted int, err error) {
 	err = p.cfg.Store.Update(ctx, func(tx Tx) error {
 		deleted, err = tx.Expire(p.cfg.Now().Add(-WelcomeLife))
