@@ -30,10 +30,10 @@ func (s *Store) Checkpoints(ctx context.Context) error {
 
 func (s *Store) checkpoint() error {
 	pages, done, err := s.copyLog("NOOP")
-	if err != nil || pages-done <= walPassive && pages <= walRestart {
+	if err != nil || pages-done <= s.options.passive && pages <= s.options.restart {
 		return err
 	}
-	if pages, _, err = s.copyLog("PASSIVE"); err != nil || pages <= walRestart {
+	if pages, _, err = s.copyLog("PASSIVE"); err != nil || pages <= s.options.restart {
 		return err
 	}
 	// The copy is nearly done; the writer waits for the rest of it here and not in SQLite, where it would sleep and ask again.

@@ -55,7 +55,7 @@ func connect(ctx context.Context, path string, pragmas ...string) (*conn, error)
 	}
 	d, err := connector.Connect(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: connect: %w", err)
+		return nil, unreadable(err)
 	}
 	return &conn{driver: d, stmts: make(map[string]*stmt)}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	codes "modernc.org/sqlite/lib"
 )
 
 // applicationID marks our files ("Prly"), so that another program's database is refused and not written to.
@@ -51,32 +53,38 @@ func (s *Store) inspect(ctx context.Context) (err error) {
 func version(c *conn) (int, error) {
 	id, err := c.number("PRAGMA application_id")
 	if err != nil {
-		return 0, foreign(err)
+		return 0, unreadable(err)
 	}
 	version, err := c.number("PRAGMA user_version")
 	if err != nil {
-		return 0, foreign(err)
+		return 0, unreadable(err)
+	}
+	switch {
+	case id == applicationID && version > int64(len(migrations)):
+		return 0, ErrNewer
+	case id == applicationID:
+		return int(version), nil
+	case id != 0 || version != 0:
+		return 0, ErrForeign
 	}
 	tables, err := c.number("SELECT count(*) FROM sqlite_schema")
 	if err != nil {
-		return 0, foreign(err)
+		return 0, unreadable(err)
 	}
-	switch {
-	case id == 0 && version == 0 && tables == 0:
-		return 0, nil
-	case id != applicationID:
+	if tables > 0 {
 		return 0, ErrForeign
-	case version > int64(len(migrations)):
-		return 0, ErrNewer
 	}
-	return int(version), nil
+	return 0, nil
 }
 
-func foreign(err error) error {
-	if errors.Is(classify(err), ErrStopped) {
+func unreadable(err error) error {
+	switch primary(err) {
+	case codes.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", ErrForeign, err)
+	case codes.SQLITE_CORRUPT:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return fmt.Errorf("sqlite: read the header: %w", err)
+	return fmt.Errorf("sqlite: open: %w", err)
 }
 
 func migrate(c *conn) error {

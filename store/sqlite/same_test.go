@@ -72,7 +72,7 @@ func TestSameAsMemory(t *testing.T) {
 func rows(t testing.TB, s *Store, table string) (n int64) {
 	t.Helper()
 	check1(t, s.view(t.Context(), func(c *conn) (err error) {
-		n, err = c.number("SELECT count(*) FROM " + table)
+		n, err = c.number("SELECT count(*) AS rows FROM " + table)
 		return err
 	}))
 	return n

@@ -20,6 +20,8 @@ type Options struct {
 
 	// commit stands between a group and its COMMIT; tests put faults there.
 	commit func() error
+	// passive and restart are walPassive and walRestart for tests; 0 means those.
+	passive, restart int64
 }
 
 // ErrInUse means that another process, or another value in this one, has the store open.
@@ -70,6 +72,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	if o.Group <= 0 {
 		o.Group = 256
+	}
+	if o.passive <= 0 || o.restart <= 0 {
+		o.passive, o.restart = walPassive, walRestart
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("sqlite: create the directory of the store: %w", err)

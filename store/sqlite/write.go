@@ -266,7 +266,6 @@ func alone(w *conn, r *request) error {
 
 // engine reports whether the database has failed, and not the request.
 func engine(err error) bool {
-	err = classify(err)
 	return errors.Is(err, ErrFull) || errors.Is(err, ErrStopped)
 }
 
@@ -280,7 +279,7 @@ func call(w *conn, r *request) (err error) {
 			err = fmt.Errorf("%w\n%s", errPanic, debug.Stack())
 		}
 	}()
-	return r.run(w)
+	return classify(r.run(w))
 }
 
 // rollback ends a transaction that SQLite may have ended itself.
