@@ -20,6 +20,7 @@ import (
 	"parley/client"
 	"parley/clientapi/api"
 	apiclient "parley/clientapi/client"
+	"parley/clientapi/server"
 	"parley/mimi"
 	"parley/mimitest"
 	"parley/mls/wire"
@@ -154,11 +155,13 @@ func TestRefusalsAndFailures(t *testing.T) {
 	_, err = c.SubmitMessage(ctx, at, submit)
 	refused(t, err, api.Forbidden)
 
-	w.failWith(&mimi.Error{Code: mimi.Unavailable, Detail: "down", RetryAfter: 90 * time.Second})
+	down := &mimi.Error{Code: mimi.Unavailable, Detail: "down", RetryAfter: 90 * time.Second}
+	w.failWith(server.FromPeer(elsewhere.Provider(), down))
 	_, err = c.SubmitMessage(ctx, elsewhere, submit)
 	if r := retry(t, err, "b.example"); r.After != 90*time.Second {
 		t.Errorf("after %v", r.After)
 	}
+	w.failWith(down)
 	_, err = c.SubmitMessage(ctx, at, submit)
 	retry(t, err, "a.example")
 

@@ -281,30 +281,6 @@ func TestKeysProveThemselves(t *testing.T) {
 	}
 }
 
-// A KeyPackage is claimed through the room's hub, so that is the one that is waited for.
-func TestTheProviderThatIsWaitedFor(t *testing.T) {
-	target := "mimi://c.example/u/cathy"
-	for room, waiting := range map[string]string{
-		"": "c.example", "mimi://b.example/r/x": "b.example", "mimi://a.example/r/x": "c.example",
-	} {
-		w := newWorld(t)
-		w.failWith(mimi.Errorf(mimi.Unavailable, "down"))
-		ts := w.serve(w.server(), false)
-		a := w.asks()[7]
-		var r mimi.KeyMaterialRequest
-		must(t, syntax.Unmarshal(a.body, &r))
-		r.Room = room
-		var err error
-		a.body, err = syntax.Marshal(&r)
-		must(t, err)
-		a.query.Set(api.ParamUser, target)
-		response, body := do(t, ts.Client(), a.request(t, ts.URL))
-		if e := refusal(t, response, body, api.PeerUnreachable); e.Waiting != waiting {
-			t.Errorf("for the room %q: waiting for %q, want %q", room, e.Waiting, waiting)
-		}
-	}
-}
-
 // A function that answers neither way is a failure of ours and no panic.
 func TestNoAnswerIsAFailure(t *testing.T) {
 	w := newWorld(t)

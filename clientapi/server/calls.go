@@ -84,7 +84,6 @@ func (c *call) keyMaterial() (any, error) {
 	if err != nil {
 		return nil, refusal(api.BadRequest, "user is not a user URI")
 	}
-	c.to = target.Provider()
 	return forward(c, target, c.Server.KeyMaterial)
 }
 
@@ -125,7 +124,6 @@ func forward[Q, A any, PQ structure[Q], PA structure[A], To any](c *call, to To,
 	if err := c.readTLS(r); err != nil {
 		return nil, err
 	}
-	c.viaHub(r)
 	return found(ask(c.ctx, c.device, to, r))
 }
 
@@ -140,12 +138,11 @@ func found[T any](answer *T, err error) (any, error) {
 	return answer, nil
 }
 
-// room is the room that the request is about; its provider is the hub.
+// room is the room that the request is about.
 func (c *call) room() (uri.Room, error) {
 	room, err := uri.ParseRoom(c.query[api.ParamRoom])
 	if err != nil {
 		return uri.Room{}, refusal(api.BadRequest, "room is not a room URI")
 	}
-	c.to = room.Provider()
 	return room, nil
 }

@@ -64,11 +64,7 @@ func (c *call) toAPI(err error) *api.Error {
 	}
 	var refused *mimi.Error
 	if errors.As(err, &refused) {
-		e := FromMIMI(refused)
-		if c.foreign() {
-			c.blame(e, refused)
-		}
-		return e
+		return FromMIMI(refused)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, errGone) {
 		return &api.Error{Code: api.Unavailable, Detail: "the operation was not finished; repeat it", RetryAfter: 1}
@@ -76,37 +72,22 @@ func (c *call) toAPI(err error) *api.Error {
 	return &api.Error{Code: api.Internal, Detail: "the provider failed; its operator finds the cause in the log"}
 }
 
-// foreign reports whether another provider was asked.
-func (c *call) foreign() bool { return !c.to.IsZero() && c.to != c.device.User.Provider() }
-
-// blame names the other provider that did not do its part. A failure of the own store has no detail (see follower) and is not
-// blamed on others; that the other one does not accept our certificate is nothing that the client could mend by giving up.
-func (c *call) blame(e *api.Error, refused *mimi.Error) {
-	switch refused.Code {
+// FromPeer carries the failure of another provider over to a client, which learns that it waits for that one. Refusals stay what they
+// are; but that the other one does not accept our certificate is nothing that a client could mend by giving up.
+func FromPeer(peer uri.Provider, e *mimi.Error) *api.Error {
+	out := FromMIMI(e)
+	switch e.Code {
 	case mimi.Internal, mimi.Unavailable, mimi.NotAuthenticated:
-		if refused.Code == mimi.Internal && refused.Detail == "" {
-			return
-		}
-		e.Code = api.PeerUnreachable
+		out.Code = api.PeerUnreachable
 	case mimi.TooMany, mimi.OutOfStorage:
 	default:
-		return
+		return out
 	}
-	e.Waiting = c.to.Domain()
+	out.Waiting = peer.Domain()
+	return out
 }
 
-// viaHub says who is asked for KeyPackages of a user in a room: its hub (P-KM-03), or when that is the own provider the user's.
-func (c *call) viaHub(request any) {
-	r, ok := request.(*mimi.KeyMaterialRequest)
-	if !ok || r.Room == "" {
-		return
-	}
-	if room, err := uri.ParseRoom(r.Room); err == nil && room.Provider() != c.device.User.Provider() {
-		c.to = room.Provider()
-	}
-}
-
-// FromMIMI carries a refusal of a role or of another provider over to a client.
+// FromMIMI carries a refusal of a role over to a client.
 func FromMIMI(e *mimi.Error) *api.Error {
 	codes := map[mimi.Code]api.Code{
 		mimi.BadRequest: api.BadRequest, mimi.NotAuthenticated: api.Forbidden, mimi.Forbidden: api.Forbidden,

@@ -2,16 +2,18 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"parley/clientapi/api"
+	"parley/clientapi/server"
 	"parley/mimi"
+	"parley/uri"
 )
 
 // do sends a request and reads the answer; of a stream only what comes at once.
@@ -159,26 +161,36 @@ func TestBadMethodNamesTheGoodOnes(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
+	peer, err := uri.ProviderFromDomain("b.example")
+	must(t, err)
+	of := func(code mimi.Code) error {
+		return fmt.Errorf("asking: %w", server.FromPeer(peer, &mimi.Error{Code: code, Detail: "no", RetryAfter: time.Second}))
+	}
 	for name, c := range map[string]struct {
 		fail    error
 		code    api.Code
 		after   int
-		waiting string // in requests that go to b.example
-		foreign api.Code
+		waiting string
 	}{
-		"refused":            {mimi.Errorf(mimi.Forbidden, "not yours"), api.Forbidden, 0, "", api.Forbidden},
-		"bad":                {mimi.Errorf(mimi.BadRequest, "bad"), api.BadRequest, 0, "", api.BadRequest},
-		"not found":          {mimi.Errorf(mimi.NotFound, "no such room"), api.NotFound, 0, "", api.NotFound},
-		"too large":          {mimi.Errorf(mimi.TooLarge, "long"), api.TooLarge, 0, "", api.TooLarge},
-		"busy":               {&mimi.Error{Code: mimi.TooMany, Detail: "slow down", RetryAfter: 1500 * time.Millisecond}, api.TooMany, 2, "b.example", api.TooMany},
-		"unavailable":        {&mimi.Error{Code: mimi.Unavailable, Detail: "down", RetryAfter: time.Minute}, api.Unavailable, 60, "b.example", api.PeerUnreachable},
-		"wait for years":     {&mimi.Error{Code: mimi.Unavailable, Detail: "down", RetryAfter: 1 << 62}, api.Unavailable, api.MaxRetryAfter, "b.example", api.PeerUnreachable},
-		"full":               {mimi.Errorf(mimi.OutOfStorage, "full"), api.OutOfStorage, 0, "b.example", api.OutOfStorage},
-		"peer failed":        {mimi.Errorf(mimi.Internal, "peer answered 500"), api.Internal, 0, "b.example", api.PeerUnreachable},
-		"peer knows us not":  {mimi.Errorf(mimi.NotAuthenticated, "who are you"), api.Forbidden, 0, "b.example", api.PeerUnreachable},
-		"own store failed":   {&mimi.Error{Code: mimi.Internal, Err: errSecret}, api.Internal, 0, "", api.Internal},
-		"unexpected":         {errSecret, api.Internal, 0, "", api.Internal},
-		"composer's refusal": {&api.Error{Code: api.Conflict, Detail: "name taken"}, api.Conflict, 0, "", api.Conflict},
+		"refused":            {mimi.Errorf(mimi.Forbidden, "not yours"), api.Forbidden, 0, ""},
+		"bad":                {mimi.Errorf(mimi.BadRequest, "bad"), api.BadRequest, 0, ""},
+		"not found":          {mimi.Errorf(mimi.NotFound, "no such room"), api.NotFound, 0, ""},
+		"too large":          {mimi.Errorf(mimi.TooLarge, "long"), api.TooLarge, 0, ""},
+		"not served":         {mimi.Errorf(mimi.Misdirected, "not here"), api.NotFound, 0, ""},
+		"busy":               {&mimi.Error{Code: mimi.TooMany, Detail: "slow down", RetryAfter: 1500 * time.Millisecond}, api.TooMany, 2, ""},
+		"unavailable":        {&mimi.Error{Code: mimi.Unavailable, Detail: "down", RetryAfter: time.Minute}, api.Unavailable, 60, ""},
+		"wait for years":     {&mimi.Error{Code: mimi.Unavailable, Detail: "down", RetryAfter: 1 << 62}, api.Unavailable, api.MaxRetryAfter, ""},
+		"full":               {mimi.Errorf(mimi.OutOfStorage, "full"), api.OutOfStorage, 0, ""},
+		"store failed":       {&mimi.Error{Code: mimi.Internal, Err: errSecret}, api.Internal, 0, ""},
+		"unexpected":         {errSecret, api.Internal, 0, ""},
+		"composer's refusal": {&api.Error{Code: api.Conflict, Detail: "name taken"}, api.Conflict, 0, ""},
+		"peer is down":       {of(mimi.Unavailable), api.PeerUnreachable, 1, "b.example"},
+		"peer failed":        {of(mimi.Internal), api.PeerUnreachable, 1, "b.example"},
+		"peer knows us not":  {of(mimi.NotAuthenticated), api.PeerUnreachable, 1, "b.example"},
+		"peer is busy":       {of(mimi.TooMany), api.TooMany, 1, "b.example"},
+		"peer is full":       {of(mimi.OutOfStorage), api.OutOfStorage, 1, "b.example"},
+		"peer refuses":       {of(mimi.Forbidden), api.Forbidden, 1, ""},
+		"peer has it not":    {of(mimi.NotFound), api.NotFound, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -186,15 +198,7 @@ func TestFailures(t *testing.T) {
 			w.failWith(c.fail)
 			for _, a := range w.asks() {
 				response, body := do(t, ts.Client(), a.request(t, ts.URL))
-				local := a.path != api.PathKeyMaterial // the vector's target is of another provider
-				if local {
-					check(t, a, response, body, c.code, c.after, "")
-				}
-				if a.query.Has("room") {
-					a.query = url.Values{"room": {"mimi://b.example/r/" + roomName}}
-					response, body := do(t, ts.Client(), a.request(t, ts.URL))
-					check(t, a, response, body, c.foreign, c.after, c.waiting)
-				}
+				check(t, a, response, body, c.code, c.after, c.waiting)
 			}
 			if log := w.logged(); strings.Contains(strings.ToLower(log), canary) {
 				t.Errorf("the log tells on people: %s", log)

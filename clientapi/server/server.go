@@ -26,8 +26,8 @@ const (
 )
 
 // Server is the interface's server side. Every function must be set; they may be called concurrently. They return *api.Error or
-// *mimi.Error for what the client should know; any other error is answered as internal and logged. What they report as done must
-// be durable.
+// *mimi.Error for what the client should know, those of another provider made by FromPeer; any other error is answered as internal and
+// logged. What they report as done must be durable.
 type Server struct {
 	// Authenticate returns identity.ErrToken for a token that is not valid (any more).
 	Authenticate func(ctx context.Context, token string) (identity.Device, error)
@@ -132,9 +132,8 @@ type call struct {
 	token  string
 	device identity.Device
 	query  map[string]string
-	to     uri.Provider // who is asked besides the own provider; zero: nobody
-	leave  func()       // gives back the places among the requests being served
-	began  bool         // something of the answer was written
+	leave  func() // gives back the places among the requests being served
+	began  bool   // something of the answer was written
 }
 
 // sent is the answer of an endpoint that wrote by itself.
