@@ -18,6 +18,7 @@ type Load struct {
 	Messages int           // ends the saturated phase after so many
 	Rate     float64       // messages per second at light load; 0: not measured
 	Light    time.Duration // of the light phase; 0 means 15 s
+	Profiles string        // directory for a CPU profile of each server in the saturated phase, which needs a Duration; empty: none
 }
 
 func (l *Load) fill() {
@@ -39,6 +40,9 @@ const settleWithin = time.Minute
 // Run measures. The error is about the measurement; what happened to the messages stands in the report's Verdict.
 func Run(ctx context.Context, l Load) (report *Report, err error) {
 	l.fill()
+	if l.Profiles != "" {
+		l.Extra += profiled
+	}
 	report = &Report{Machine: machine(), Pairs: l.Pairs, Window: l.Window, Size: l.Size, StartedAt: time.Now().UTC()}
 	inner, end := context.WithCancel(ctx)
 	w, err := open(inner, l.Setup)
@@ -112,6 +116,16 @@ func (w *world) saturate(ctx context.Context, l *Load) (*Phase, error) {
 		p, err = w.measure(ctx, l)
 		return err
 	})
+	if l.Profiles != "" {
+		for _, s := range w.servers {
+			g.Go(func() error {
+				if err := until(group, time.Now().Add(l.Warmup)); err != nil {
+					return err
+				}
+				return profile(group, s, l.Profiles, int(l.Duration.Seconds())-1)
+			})
+		}
+	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}

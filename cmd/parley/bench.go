@@ -22,7 +22,7 @@ type benchFlags struct {
 	pairs, outstanding, messages, size, kills int
 	seconds, rate, light                      float64
 	seed                                      uint64
-	dir                                       string
+	dir, profiles                             string
 	asJSON                                    *bool
 }
 
@@ -56,6 +56,7 @@ The exit code is 1 when a message was lost, doubled, reordered or changed.`,
 	flags.IntVar(&f.kills, "kills", 0, "kill the providers so often instead of measuring them")
 	flags.Uint64Var(&f.seed, "seed", 0, "of the texts and the kills; 0 takes a random one")
 	flags.StringVar(&f.dir, "dir", "", "directory in which everything is made and left; default: a temporary one that is removed")
+	flags.StringVar(&f.profiles, "profiles", "", "directory for a CPU profile of each provider in the saturated phase")
 	f.asJSON = jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c) }
 	return c
@@ -89,7 +90,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 
 func (f *benchFlags) measure(ctx context.Context, c *cobra.Command, s bench.Setup) error {
 	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
-	load := bench.Load{Setup: s, Pairs: f.pairs, Messages: f.messages, Rate: f.rate, Light: seconds(f.light)}
+	load := bench.Load{Setup: s, Pairs: f.pairs, Messages: f.messages, Rate: f.rate, Light: seconds(f.light), Profiles: f.profiles}
 	if f.messages == 0 {
 		load.Duration = seconds(f.seconds)
 	}
