@@ -12,8 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"parley/client"
 	"parley/clientapi/api"
 	"parley/clientapi/server"
+	"parley/inbox"
 )
 
 func document(t *testing.T) string {
@@ -78,6 +80,8 @@ func TestDocumentHasTheFigures(t *testing.T) {
 		"After %d s without an octet":                      3 * api.Heartbeat,
 		"A frame has at most %d octets":                    api.MaxFrame,
 		"it is at most %d.":                                api.MaxRetryAfter,
+		"What nobody fetches for %d days is dropped":       int(inbox.DefaultRetention.Hours() / 24),
+		"Keep about %d in stock":                           client.StockWanted,
 		"takes nothing for %d s is cut off":                int(server.StallAfter.Seconds()),
 		"A body must arrive within %d s":                   int(server.ReadTimeout.Seconds()),
 		"The provider works on a request for at most %d s": int(server.CallTimeout.Seconds()),
