@@ -7,20 +7,23 @@ import (
 	"unicode"
 )
 
+// joined needs joiners to be read: Hindi, Persian, a family.
+const joined = "\u0915\u094d\u200d\u0937 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f469\u200d\U0001f469\u200d\U0001f467"
+
 // hostile are texts that must not do on a terminal what they say, with what may be left of them.
 func hostile() map[string]string {
 	return map[string]string{
-		"\x1b[2J\x1b[Hgone":               "[2J[Hgone",
-		"\x1b]0;title\x07x":               "]0;titlex",
-		"\x9b31mred":                      "\uFFFD31mred", // a lone C1 octet is no UTF-8
-		"\u009b31mred":                    "31mred",
-		"a\rb\bc\x7fd\x00e":               "abcde",
-		"photo\u202egnp.exe":              "photognp.exe",
-		"\u2066a\u2069\u200e\u200f\u061c": "a",
-		"\ufeffzero\u00adwidth\u2060":     "zerowidth",
-		"tag\U000e0041\U000e007f":         "tag",
-		"tab\tend":                        "tab    end",
-		"क्‍ष می‌خواهم 👩‍👩‍👧":              "क्‍ष می‌خواهم 👩‍👩‍👧",
+		"\x1b[2J\x1b[Hgone":                "[2J[Hgone",
+		"\x1b]0;title\x07x":                "]0;titlex",
+		"\x9b31mred":                       "\uFFFD31mred", // a lone C1 octet is no UTF-8
+		"\u009b31mred":                     "31mred",
+		"a\rb\bc\x7fd\x00e":                "abcde",
+		"photo\u202egnp.exe":               "photognp.exe",
+		"\u2066a\u2069\u200e\u200f\u061c":  "a",
+		"\ufeffzero\u00adwidth\u2060":      "zerowidth",
+		"tag\U000e0041\U000e007f":          "tag",
+		"tab\tend":                         "tab    end",
+		joined:                             joined,
 		"é" + strings.Repeat("\u0301", 50): "é" + strings.Repeat("\u0301", maxMarks),
 		"one\ntwo\u2028three":              "one\ntwo\nthree",
 	}

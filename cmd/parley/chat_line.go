@@ -58,7 +58,7 @@ func chatVerbs() []chatVerb {
 				return nil
 			}
 			if c.n, err = strconv.Atoi(arg); err != nil || c.n < 1 {
-				return errors.New("N is a number above 0")
+				return errors.New("that is no number above 0")
 			}
 			return nil
 		}},
@@ -68,7 +68,7 @@ func chatVerbs() []chatVerb {
 			}
 			seconds, err := strconv.ParseFloat(arg, 64)
 			if err != nil || !(seconds > 0 && seconds <= 86400) { // NaN is no time either
-				return errors.New("SECONDS is a number above 0, at most a day")
+				return errors.New("that is no number of seconds above 0, at most a day")
 			}
 			c.wait = time.Duration(seconds * float64(time.Second))
 			return nil

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +159,7 @@ func equal(t testing.TB, what string, got, want []string) {
 }
 
 func TestEnrolment(t *testing.T) {
+	t.Parallel()
 	w := newTowns(t)
 	ca, code := w.path("tls/lab-ca.crt"), w.code("a", "alice")
 	enrol := func(dir string, args ...string) result {
@@ -193,6 +195,7 @@ func TestEnrolment(t *testing.T) {
 }
 
 func TestConversation(t *testing.T) {
+	t.Parallel()
 	w := newTowns(t)
 	w.enrol("a", "alice", "alice")
 	w.enrol("b", "bob", "bob")
@@ -257,6 +260,7 @@ func TestConversation(t *testing.T) {
 }
 
 func TestScriptsFailLoudly(t *testing.T) {
+	t.Parallel()
 	w := newTowns(t)
 	w.enrol("a", "alice", "alice")
 	for _, c := range []struct {
@@ -299,6 +303,7 @@ func TestScriptsFailLoudly(t *testing.T) {
 }
 
 func TestWithoutTheProvider(t *testing.T) {
+	t.Parallel()
 	w := newTowns(t)
 	w.enrol("a", "alice", "alice")
 	w.enrol("b", "bob", "bob")
@@ -339,6 +344,7 @@ func TestWithoutTheProvider(t *testing.T) {
 
 // A connection that is accepted and never answered is the worst kind of away: nothing may hang on it.
 func TestSilentProvider(t *testing.T) {
+	t.Parallel()
 	w := newTowns(t)
 	w.enrol("a", "alice", "alice")
 	_, r := w.script("alice", "/new Club\nbefore\n")
@@ -369,6 +375,7 @@ type live struct {
 	events chan chatEvent
 	ended  chan error
 	kill   func()
+	signal func(os.Signal) error
 }
 
 // start runs parley chat as a process of its own.
@@ -387,6 +394,7 @@ func (w *towns) start(dir string, args ...string) *live {
 		w.t.Fatal(err)
 	}
 	l := &live{t: w.t, in: in, events: make(chan chatEvent, 4096), ended: make(chan error, 1)}
+	l.signal = cmd.Process.Signal
 	l.kill = func() {
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			w.t.Error(err)
@@ -454,6 +462,7 @@ func once(events []chatEvent) (out []chatEvent) {
 }
 
 func TestKillAndRestart(t *testing.T) {
+	t.Parallel()
 	w := newTowns(t)
 	w.enrol("a", "alice", "alice")
 	w.enrol("b", "bob", "bob")
@@ -503,6 +512,7 @@ func TestKillAndRestart(t *testing.T) {
 }
 
 func TestLiveEventsAndSignals(t *testing.T) {
+	t.Parallel()
 	w := newTowns(t)
 	w.enrol("a", "alice", "alice")
 	w.enrol("b", "bob", "bob")
@@ -521,5 +531,10 @@ func TestLiveEventsAndSignals(t *testing.T) {
 	_, r = w.script("alice", "still there?\n")
 	r.must(t)
 	bob.until("a message after the end of the input", func(e *chatEvent) bool { return e.Type == "message" && *e.Text == "still there?" })
-	bob.rest()
+	if err := bob.signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-bob.ended; err != nil {
+		t.Errorf("ended by a signal: %v", err)
+	}
 }
