@@ -35,6 +35,7 @@ type Client struct {
 	cursor  Cursor
 	stock   map[string]bool // references of own KeyPackages that were not used yet
 	broken  error
+	resumed bool // the commits that a crash may have prevented were wished
 }
 
 const keyCursor = "cursor"

@@ -23,6 +23,9 @@ func (c *Client) Flush(ctx context.Context) (next time.Time, err error) {
 	if c.broken != nil {
 		return time.Time{}, c.broken
 	}
+	if err := c.resume(ctx); err != nil {
+		return time.Time{}, err
+	}
 	now := c.cfg.Now()
 	seen := make(map[string]bool)
 	for _, i := range append([]*Intent(nil), c.intents...) {
@@ -219,6 +222,23 @@ func (r *Room) leaving() bool {
 		}
 	}
 	return false
+}
+
+// resume finds, once after the start, the proposals whose commit a crash has prevented from being wished.
+func (c *Client) resume(ctx context.Context) error {
+	if c.resumed {
+		return nil
+	}
+	for _, r := range c.Rooms() {
+		if !r.Active() || !c.mustCommitFirst(r) {
+			continue
+		}
+		if err := c.commitPending(ctx, r, turn*time.Duration(c.turnOf(r))); err != nil {
+			return err
+		}
+	}
+	c.resumed = true
+	return nil
 }
 
 // commitPending puts a commit of what waits in front of the room's intents, unless one is there.
