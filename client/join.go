@@ -28,11 +28,11 @@ func (c *Client) Join(ctx context.Context, at uri.Room) (intent uint64, err erro
 // back through the inbox.
 func (c *Client) workJoin(ctx context.Context, i *Intent, at uri.Room) error {
 	r := c.rooms[at]
+	if r != nil && r.group != nil && !r.joining {
+		i.Fate = Done // a Welcome was faster; its group stays, whatever became of the external commit
+		return c.saveIntent(ctx, i, nil)
+	}
 	if i.Body == nil {
-		if r != nil && r.group != nil && !r.joining {
-			i.Fate = Done // a Welcome was faster
-			return c.saveIntent(ctx, i, nil)
-		}
 		var err error
 		if r, err = c.buildJoin(ctx, i, at); err != nil || r == nil {
 			return err
@@ -188,10 +188,14 @@ func (c *Client) updateJoin(ctx context.Context, r *Room, i *Intent) error {
 	var d mls.Delta
 	r.mlsDelta(&d, r.group.Forget())
 	r.group, r.joining = nil, false
-	if answer.Code == mimi.UpdateWrongEpoch {
+	switch {
+	case answer.Code == mimi.UpdateWrongEpoch:
 		i.again("somebody else changed the room first; trying again")
 		i.later(c.cfg.Now(), 0)
-	} else {
+	case waitsForPending(answer):
+		i.again("somebody leaves just now; trying again")
+		i.later(c.cfg.Now(), 0)
+	default:
 		i.refused(refusal(answer))
 	}
 	if err := r.header(&d); err != nil {

@@ -325,7 +325,7 @@ func (c *Client) update(ctx context.Context, r *Room, i *Intent) error {
 	case answer.Code == mimi.UpdateWrongEpoch:
 		i.again("somebody else changed the room first; trying again")
 		i.MinEpoch = answer.CurrentEpoch
-	case answer.Code == mimi.UpdateNotAllowed && strings.HasPrefix(answer.Description, mimi.ReasonPendingProposals):
+	case waitsForPending(answer):
 		i.again("the room waits for a change that has to come first; trying again")
 		i.later(c.cfg.Now(), 0)
 	default:
@@ -335,6 +335,11 @@ func (c *Client) update(ctx context.Context, r *Room, i *Intent) error {
 		r.mlsDelta(&d, r.group.DropPendingCommit())
 	}
 	return c.saveIntent(ctx, i, d)
+}
+
+// waitsForPending reports whether a commit was refused because it leaves out what the hub has accepted since it was made.
+func waitsForPending(answer *mimi.UpdateRoomResponse) bool {
+	return answer.Code == mimi.UpdateNotAllowed && strings.HasPrefix(answer.Description, mimi.ReasonPendingProposals)
 }
 
 func refusal(answer *mimi.UpdateRoomResponse) string {
