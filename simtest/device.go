@@ -50,7 +50,7 @@ func (d *device) start() {
 
 // How many KeyPackages a device keeps at its provider, and how few make it publish more. Few are cheap, and run out.
 const (
-	wantedStock = 3
+	wantedStock = 2
 	lowStock    = 2
 	stockEvery  = 15 * time.Second
 )
@@ -123,6 +123,7 @@ func (d *device) crash(why string) {
 type disk struct {
 	device  *device
 	records map[string][]byte
+	fatal   func(changes mls.Delta) bool // before which changes the device crashes, in a story
 }
 
 func (k *disk) Load(_ context.Context, prefix string) ([]mls.Record, error) {
@@ -140,7 +141,7 @@ var errDisk = errors.New("simtest: the disk failed")
 
 func (k *disk) Commit(_ context.Context, changes mls.Delta) error {
 	w, d := k.device.world, k.device
-	if w.chance(w.faults.device) {
+	if w.chance(w.faults.device) || k.fatal != nil && k.fatal(changes) {
 		d.crash("before a commit")
 	}
 	if w.chance(w.faults.disk) {

@@ -81,7 +81,7 @@ func (w *World) Run(t *testing.T) *Result {
 		w.begin()
 	} else {
 		w.faults = drawFaults(w.scheduler)
-		w.found(4 + w.rng.IntN(3))
+		w.found(4 + w.rng.IntN(2))
 		w.plan()
 	}
 	for w.failed == nil && !w.done {
