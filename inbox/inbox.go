@@ -39,18 +39,15 @@ func New(cfg Config) *Inboxes {
 func (b *Inboxes) Read(ctx context.Context, client uri.Client, after *Cursor, limit int) (entries []Entry, more bool, err error) {
 	limit = min(max(limit, 1), MaxRead)
 	err = b.cfg.Store.View(ctx, func(tx Tx) error {
-		from, err := tx.Acked(client)
-		if err != nil {
-			return err
-		}
+		// What was acknowledged is deleted, so that a cursor before that leads to the same entries.
+		var from Cursor
 		if after != nil {
-			from = max(from, *after)
-		}
-		if entries, err = tx.Read(client, from, limit, MaxReadBytes); err != nil || len(entries) == 0 {
+			from = *after
+		} else if from, err = tx.Acked(client); err != nil {
 			return err
 		}
-		next, err := tx.Read(client, entries[len(entries)-1].Cursor, 1, 1)
-		more = len(next) > 0
+		entries, err = tx.Read(client, from, limit, MaxReadBytes)
+		more = len(entries) > 0 && !entries[len(entries)-1].Last
 		return err
 	})
 	if len(entries) > 0 && planted("acknowledges on reading") {

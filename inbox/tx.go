@@ -16,6 +16,7 @@ type Entry struct {
 	Room      uri.Room
 	Timestamp uint64 // ms
 	Body      []byte // encoded mimi.FanoutMessage
+	Last      bool   // nothing is behind it: what a reading leaves out for its limits needs no other one to be known
 }
 
 // Tx is one transaction of the inbox's part of a store. The follower's Deliver writes the entries.

@@ -160,7 +160,11 @@ func readLimits(f *fixture) {
 			for _, n := range tt.want {
 				want = append(want, fmt.Sprintf("body %04d", n))
 			}
-			sameList(tt.name, bodies(get(tx.Read(alice, tt.after, tt.limit, tt.maxBytes))), want)
+			entries := get(tx.Read(alice, tt.after, tt.limit, tt.maxBytes))
+			sameList(tt.name, bodies(entries), want)
+			for _, e := range entries {
+				same(tt.name+", the last one is known", e.Last, e.Cursor == all[4].Cursor)
+			}
 		})
 	}
 }

@@ -95,7 +95,7 @@ func (c *call) stream() (any, error) {
 		return nil, err
 	}
 	defer release()
-	events, _, err := c.read(after, streamBatch)
+	events, more, err := c.read(after, streamBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -111,13 +111,16 @@ func (c *call) stream() (any, error) {
 		}
 		next := wake
 		if len(events) > 0 {
-			after, next = &events[len(events)-1].Cursor, now
+			after = &events[len(events)-1].Cursor
+		}
+		if more {
+			next = now
 		}
 		if !c.pause(next, ended, beat.C) {
 			return nil, errGone
 		}
 		// From here on an error cannot be told any more: the stream ends, the client comes back and gets it as an answer.
-		if events, _, err = c.read(after, streamBatch); err != nil {
+		if events, more, err = c.read(after, streamBatch); err != nil {
 			if c.r.Context().Err() == nil {
 				c.logFailure("event stream cut", err)
 			}

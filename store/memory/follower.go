@@ -111,9 +111,12 @@ func (t *inboxTx) Read(client uri.Client, after inbox.Cursor, limit, maxBytes in
 		item := t.bodies[p.body].item
 		size += len(item.Body)
 		if len(out) == limit || len(out) > 0 && size > maxBytes {
-			break
+			return out, nil
 		}
 		out = append(out, inbox.Entry{Cursor: p.cursor, Room: item.Room, Timestamp: item.Timestamp, Body: item.Body})
+	}
+	if len(out) > 0 {
+		out[len(out)-1].Last = true
 	}
 	return out, nil
 }

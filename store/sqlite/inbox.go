@@ -15,17 +15,21 @@ func (t *inboxTx) Read(client uri.Client, after inbox.Cursor, limit, maxBytes in
 		return nil, err
 	}
 	var out []inbox.Entry
-	size := 0
+	size, more := 0, false
 	err = t.c.each(func(r row) (bool, error) {
 		body := r.octets(3)
-		if size += len(body); len(out) > 0 && size > maxBytes {
+		if size += len(body); len(out) == limit || len(out) > 0 && size > maxBytes {
+			more = true
 			return false, nil
 		}
 		room, err := t.c.roomName(r.int(1))
 		out = append(out, inbox.Entry{Cursor: inbox.Cursor(r.uint(0)), Room: room, Timestamp: r.uint(2), Body: body})
 		return true, err
 	}, `SELECT entry.body, body.room, body.timestamp, body.octets FROM entry JOIN body ON body.id = entry.body
-		WHERE entry.client = ? AND entry.body > ? ORDER BY entry.body LIMIT ? + 0`, n, int64(after), int64(limit))
+		WHERE entry.client = ? AND entry.body > ? ORDER BY entry.body LIMIT ? + 0`, n, int64(after), int64(limit)+1)
+	if len(out) > 0 {
+		out[len(out)-1].Last = !more
+	}
 	return out, err
 }
 
