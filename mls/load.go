@@ -22,7 +22,7 @@ const (
 	keyMember     = "m"  // memberHeader
 	keyOwn        = "k/" // k/LEAF/NODE: private keys of an own leaf
 	keyUpdate     = "u/" // u/REF: an own Update that waits
-	keySent       = "s/" // s/HASH: an own private proposal that has not come back
+	keySent       = "s/" // s/HASH: an own private proposal that has not come back; s/leave/LEAF: the SelfRemove of the epoch
 	keyCommit     = "c/" // the own commit that has not come back
 	keyEpoch      = "e/" // e/EPOCH/...
 	epochKeys     = "k/" // the secrets of the epoch, gone when it is past

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/hex"
+	"fmt"
 	"time"
 
 	"parley/mls/suite"
@@ -126,7 +127,7 @@ func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context *wire.GroupCo
 }
 
 // Propose makes a proposal of an own leaf. The group takes it in when it comes back through Process, as everybody does; the delta is
-// that of sending. An Update is made by ProposeUpdate.
+// that of sending. An Update is made by ProposeUpdate. A SelfRemove is made once per leaf and epoch.
 func (g *Group) Propose(leaf LeafIndex, p wire.Proposal, aad []byte, now time.Time) (*wire.Message, Delta, error) {
 	if p.Type == wire.UpdateProposal {
 		return nil, nil, broken(RuleProposalSender)
@@ -135,8 +136,32 @@ func (g *Group) Propose(leaf LeafIndex, p wire.Proposal, aad []byte, now time.Ti
 	if err != nil {
 		return nil, nil, err
 	}
+	if p.Type == wire.SelfRemoveProposal {
+		return g.proposeSelfRemove(o, p, aad, now)
+	}
 	m, _, d, err := g.propose(o, p, aad, now)
 	return m, d, err
+}
+
+// proposeSelfRemove makes one SelfRemove of a leaf per epoch and gives the same one whenever it is asked again
+// (mls-extensions §6.3).
+func (g *Group) proposeSelfRemove(o *ownLeaf, p wire.Proposal, aad []byte, now time.Time) (*wire.Message, Delta, error) {
+	key := fmt.Sprintf("%sleave/%d", keySent, o.leaf)
+	if octets, ok := g.get(key); ok {
+		m := new(wire.Message)
+		return m, nil, load(octets, m)
+	}
+	m, _, d, err := g.propose(o, p, aad, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	octets, err := marshal(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.Put(key, octets)
+	g.stored[key] = bytes.Clone(octets)
+	return m, d, nil
 }
 
 // Renewal is what changes in an own leaf besides its encryption key; zero fields stay as they are.
