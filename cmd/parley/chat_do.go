@@ -83,7 +83,7 @@ func (s *chat) ended(ctx context.Context, err error) error {
 // last is what happens after the last line.
 func (s *chat) last(ctx context.Context) error {
 	switch {
-	case s.follow:
+	case s.follow && s.script:
 		<-ctx.Done()
 	case s.script:
 		s.settle(ctx, 0, s.wait)
@@ -119,6 +119,7 @@ func (s *chat) awaitChange(ctx context.Context, deadline time.Time) bool {
 	case <-s.changed:
 		return true
 	case <-timer.C:
+	case <-s.hurry:
 	case <-ctx.Done():
 	}
 	return false

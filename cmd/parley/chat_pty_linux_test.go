@@ -119,10 +119,16 @@ func TestTerminal(t *testing.T) {
 	screen.until(t, "bob@b.example    member  1 device\r\n")
 	press("/nonsense\r")
 	screen.until(t, "! there is no such command")
-	press("\x04")
+	w.stop["a"]()
+	screen.until(t, "offline: a.example cannot be reached")
+	press("written offline\r/wait 3600\r")
+	screen.until(t, "not sent yet, kept here: \"written offline\"")
+	screen.until(t, "> /wait 3600")
+	press("\x03") // ends the waiting, too
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("ended with %v", err)
 	}
+	screen.until(t, "1 not sent yet; kept here and sent by the next parley chat")
 	after, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
 	if err != nil || *after != *before {
 		t.Errorf("the terminal was left in another state: %+v, %+v, %v", before, after, err)

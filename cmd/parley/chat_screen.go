@@ -78,7 +78,10 @@ func (s *chat) typedLines(t *screen) func(context.Context, chan<- chatInput) {
 		for {
 			text, err := t.edit.readLine(in)
 			switch {
-			case errors.Is(err, io.EOF), errors.Is(err, errInterrupted):
+			case errors.Is(err, errInterrupted):
+				close(s.hurry)
+				return
+			case errors.Is(err, io.EOF):
 				return
 			case err != nil:
 				put(ctx, to, chatInput{err: fmt.Errorf("the terminal cannot be read: %w", err)})

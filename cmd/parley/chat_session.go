@@ -48,6 +48,7 @@ type chat struct {
 	mu      sync.Mutex // of sum
 	sum     chatSum
 	changed chan struct{} // capacity one
+	hurry   chan struct{} // closed when nobody wants to wait any more
 
 	shown sync.Mutex // held while an event is shown; of view
 }
