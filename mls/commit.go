@@ -11,8 +11,8 @@ import (
 	"parley/mls/wire"
 )
 
-// CommitOptions says what a commit does. All proposals that wait are in it, except Updates of the committer and those that another
-// waiting proposal makes pointless.
+// CommitOptions says what a commit does. All proposals that wait are in it, except Updates of the committer, those that another
+// waiting proposal makes pointless, and those that no commit could hold beside the others.
 type CommitOptions struct {
 	Leaf    LeafIndex // the own leaf that commits
 	ByValue []wire.Proposal
@@ -61,60 +61,17 @@ func (g *Group) Commit(opt CommitOptions, now time.Time) (*CommitResult, Delta, 
 	}
 	c := &committing{group: g, public: g.public, signer: o.signer, from: o.leaf, opt: &opt, now: now}
 	c.sender = wire.Sender{Type: wire.MemberSender, Index: uint32(o.leaf)}
-	for _, p := range g.committable(o.leaf, opt.ByValue) {
-		c.list = append(c.list, g.public.proposed(p))
-	}
 	own := g.public.Leaf(o.leaf)
+	given := make([]Proposed, len(opt.ByValue))
 	for i := range opt.ByValue {
-		c.list = append(c.list, Proposed{Proposal: &opt.ByValue[i], Sender: c.sender, SenderLeaf: own})
+		given[i] = Proposed{Proposal: &opt.ByValue[i], Sender: c.sender, SenderLeaf: own}
+	}
+	if c.list, c.plan, err = g.choose(o.leaf, given, now); err != nil {
+		return nil, nil, err
 	}
 	c.init = func() ([]byte, error) { return g.epoch.InitSecret(), nil }
 	c.format = g.cfg.handshakeFormat()
 	return g.commit(c, author{leaf: o.leaf}, own)
-}
-
-// committable selects the waiting proposals that a commit of the leaf refers to: no Update of its own (RFC 9420 §12.2), one change per
-// leaf, removals before Updates. A removal that the caller gives by value wins over what waits.
-func (g *Group) committable(leaf LeafIndex, byValue []wire.Proposal) []*Pending {
-	taken := map[LeafIndex]bool{}
-	for i := range byValue {
-		if byValue[i].Type == wire.RemoveProposal {
-			taken[LeafIndex(byValue[i].Remove)] = true
-		}
-	}
-	use := make([]bool, len(g.public.pending))
-	choose := func(types ...wire.ProposalType) {
-		for i := range g.public.pending {
-			p := &g.public.pending[i]
-			if !slices.Contains(types, p.Proposal.Type) {
-				continue
-			}
-			q := Proposed{Proposal: p.Proposal, Sender: p.Sender}
-			at, changes := q.target()
-			if changes && (taken[at] || p.Proposal.Type == wire.UpdateProposal && at == leaf) {
-				continue
-			}
-			use[i] = true
-			if changes {
-				taken[at] = true
-			}
-		}
-	}
-	choose(wire.SelfRemoveProposal)
-	choose(wire.RemoveProposal)
-	choose(wire.UpdateProposal)
-	var out []*Pending
-	for i := range g.public.pending {
-		p := &g.public.pending[i]
-		switch p.Proposal.Type {
-		case wire.SelfRemoveProposal, wire.RemoveProposal, wire.UpdateProposal:
-			if !use[i] {
-				continue
-			}
-		}
-		out = append(out, p)
-	}
-	return out
 }
 
 // committing is a commit in the making, by a member or by an external joiner.
@@ -187,8 +144,10 @@ func (c *committing) wipe() {
 // prepare plans the proposals and makes the path.
 func (c *committing) prepare(by author, template *wire.LeafNode) (err error) {
 	p := c.public
-	if c.plan, err = p.plan(c.list, by, c.now); err != nil {
-		return err
+	if c.plan == nil {
+		if c.plan, err = p.plan(c.list, by, c.now); err != nil {
+			return err
+		}
 	}
 	c.tree, c.leaf = c.plan.tree, c.signer
 	// A lone creator's commit always brings fresh randomness, so that a weak start cannot reach those who join (RFC 9420 §11).
