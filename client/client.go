@@ -161,18 +161,20 @@ func (c *Client) Timeline(ctx context.Context, room uri.Room, from uint64, limit
 	if !ok {
 		return nil, ErrNoRoom
 	}
-	records, err := c.cfg.Store.Load(ctx, r.key("log/"))
-	if err != nil {
-		return nil, err
-	}
 	var out []Entry
-	for _, rec := range records {
-		var e Entry
-		if err := json.Unmarshal(rec.Value, &e); err != nil {
-			return nil, fmt.Errorf("client: stored timeline: %w", err)
+	for block := from / logBlock; block*logBlock < r.entries && len(out) < limit; block++ {
+		records, err := c.cfg.Store.Load(ctx, r.key(fmt.Sprintf("log/%014x", block)))
+		if err != nil {
+			return nil, err
 		}
-		if e.Seq >= from && len(out) < limit {
-			out = append(out, e)
+		for _, rec := range records {
+			var e Entry
+			if err := json.Unmarshal(rec.Value, &e); err != nil {
+				return nil, fmt.Errorf("client: stored timeline: %w", err)
+			}
+			if e.Seq >= from && len(out) < limit {
+				out = append(out, e)
+			}
 		}
 	}
 	return out, nil

@@ -42,6 +42,9 @@ type Entry struct {
 	Reason     string `json:"reason,omitempty"`
 }
 
+// logBlock is how many entries have keys that begin alike: the last two of 16 hexadecimal digits differ.
+const logBlock = 256
+
 // add appends an entry to the room's timeline within a write set.
 func (r *Room) add(d *mls.Delta, e Entry) error {
 	e.Seq = r.entries
