@@ -228,16 +228,13 @@ func gatewaysOf(c *client.Client, at uri.Room) map[string]string {
 
 // past shows the last n entries of a room before a place in its timeline.
 func (s *chat) past(ctx context.Context, c *client.Client, at uri.Room, n int, before uint64) error {
-	list, err := c.Timeline(ctx, at, 0, int(^uint(0)>>1))
+	from := before - min(before, uint64(n))
+	list, err := c.Timeline(ctx, at, from, int(before-from))
 	if err != nil {
 		return err
 	}
-	end := len(list)
-	for end > 0 && list[end-1].Seq >= before {
-		end--
-	}
 	gateways := gatewaysOf(c, at)
-	for _, e := range list[max(end-n, 0):end] {
+	for _, e := range list {
 		event := entryEvent(at, e, gateways)
 		event.History, event.Line = true, s.line
 		s.emit(event)

@@ -77,11 +77,14 @@ ca_file = "tls/lab-ca.crt"
 func (w *towns) serve(letter string) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	log, ended := new(shared), make(chan int, 1)
-	go func() { ended <- parleyWith(ctx, log, "serve", "--config", w.path(letter+".toml")).code }()
+	log, code, ended := new(shared), 0, make(chan struct{})
+	go func() {
+		code = parleyWith(ctx, log, "serve", "--config", w.path(letter+".toml")).code
+		close(ended)
+	}()
 	w.stop[letter] = func() {
 		cancel()
-		if code := <-ended; code != 0 {
+		if <-ended; code != 0 {
 			w.t.Errorf("%s.example ended with %d: %s", letter, code, log)
 		}
 		w.stop[letter] = func() {}
@@ -89,11 +92,15 @@ func (w *towns) serve(letter string) {
 	w.t.Cleanup(func() { w.stop[letter]() })
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for range 1000 {
+	for range 2000 {
 		if strings.Contains(log.String(), "provider runs") {
 			return
 		}
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-ended:
+			w.t.Fatalf("%s.example does not run: %s", letter, log)
+		}
 	}
 	w.t.Fatalf("%s.example does not run: %s", letter, log)
 }
