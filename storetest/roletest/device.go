@@ -45,6 +45,14 @@ type Arrival struct {
 // Device enrols a device of a user and publishes two KeyPackages for it.
 func (w *World) Device(domain, user, name string) *Device {
 	w.T.Helper()
+	d := w.enrol(domain, user, name)
+	d.Publish(2)
+	w.devices = append(w.devices, d)
+	return d
+}
+
+func (w *World) enrol(domain, user, name string) *Device {
+	w.T.Helper()
 	d := &Device{Home: w.Provider(domain), Groups: make(map[uri.Room]*mls.Group), bundles: make(map[string]*mls.KeyPackageBundle)}
 	var err error
 	d.User, err = uri.NewUser(d.Home.URI, user)
@@ -55,8 +63,6 @@ func (w *World) Device(domain, user, name string) *Device {
 	d.Credential, err = d.Home.CA.IssueClient(d.User, d.Client.Client, d.Key.Public(), Start, life, false)
 	must(w, d.Credential, err)
 	must(w, 0, d.Home.Store.AddClient(d.User, d.Client.Client))
-	d.Publish(2)
-	w.devices = append(w.devices, d)
 	return d
 }
 

@@ -44,6 +44,7 @@ type World struct {
 	providers map[uri.Provider]*Provider
 	order     []*Provider
 	devices   []*Device
+	people    []*Person
 	notes     wire.CipherSuite
 }
 
