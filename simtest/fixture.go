@@ -2,7 +2,9 @@ package simtest
 
 import (
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
+	"fmt"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"parley/mls/suite"
 	"parley/mls/wire"
 	"parley/room"
+	"parley/syntax"
 	"parley/uri"
 )
 
@@ -39,6 +42,7 @@ type fixture struct {
 	authorities []*authority
 	accounts    map[string][]*client.Account // by user name, in the order of devices
 	pools       map[uri.Provider]*x509.CertPool
+	verdicts    map[[32]byte]error // of the validator of leaves
 }
 
 // made is the fixture of this test binary.
@@ -51,7 +55,9 @@ func newFixture(t *testing.T) *fixture {
 		return made
 	}
 	cryptotest.SetGlobalRandom(t, 0)
-	f := &fixture{accounts: make(map[string][]*client.Account), pools: make(map[uri.Provider]*x509.CertPool)}
+	f := &fixture{
+		accounts: make(map[string][]*client.Account), pools: make(map[uri.Provider]*x509.CertPool), verdicts: make(map[[32]byte]error),
+	}
 	for _, domain := range []string{"a.example", "b.example", "c.example"} {
 		a, err := newAuthority(domain)
 		if err != nil {
@@ -133,7 +139,7 @@ func (f *fixture) roots(p uri.Provider) *x509.CertPool { return f.pools[p] }
 // mls is the configuration that hubs and devices share.
 func (f *fixture) mls() *mls.Config {
 	return &mls.Config{
-		ValidateLeaf:   credential.Validator(f.roots),
+		ValidateLeaf:   f.validate,
 		ValidateSender: credential.SenderValidator(f.roots),
 		Components:     room.Components(),
 	}
@@ -142,5 +148,29 @@ func (f *fixture) mls() *mls.Config {
 // validateRequest judges the credential of a signed request.
 func (f *fixture) validateRequest(c wire.Credential, key []byte, now time.Time) error {
 	leaf := &wire.LeafNode{Credential: c, SignatureKey: key}
-	return credential.Validator(f.roots)(mls.LeafCheck{Use: mls.UseKeyPackage, Leaf: leaf, Now: now})
+	return f.validate(mls.LeafCheck{Use: mls.UseKeyPackage, Leaf: leaf, Now: now})
+}
+
+// validate is the validator of leaves. Its verdicts are kept by everything that they depend on, the time by the hour: verifying the
+// same dozen of certificates again and again would be a third of a history's cost.
+func (f *fixture) validate(check mls.LeafCheck) error {
+	h := sha256.New()
+	fmt.Fprintln(h, check.Use, check.Now.IsZero(), check.Now.Unix()/3600)
+	for _, leaf := range []*wire.LeafNode{check.Leaf, check.Previous} {
+		if leaf == nil {
+			continue
+		}
+		octets, err := syntax.Marshal(&leaf.Credential)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%x %x\n", octets, leaf.SignatureKey)
+	}
+	key := [32]byte(h.Sum(nil))
+	verdict, known := f.verdicts[key]
+	if !known {
+		verdict = credential.Validator(f.roots)(check)
+		f.verdicts[key] = verdict
+	}
+	return verdict
 }

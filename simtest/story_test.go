@@ -20,8 +20,8 @@ import (
 
 // How often a story is played: often when everything hangs on milliseconds.
 const (
-	seldom = 4
-	often  = 25
+	seldom = 2
+	often  = 15
 )
 
 // stage is where a story happens: everybody has a device, and alice has room r1.
