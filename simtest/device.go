@@ -70,19 +70,23 @@ func (d *device) run() {
 	d.client, d.fresh = c, true
 	var stock time.Duration // when to look at the stock of KeyPackages
 	for {
-		if stock <= w.now && d.settled(c.Stock(ctx, lowStock)) == nil {
-			stock = w.now + stockEvery
+		if stock <= w.now {
+			err := c.Stock(ctx, lowStock)
+			d.survive(err)
+			if err == nil {
+				stock = w.now + stockEvery
+			}
 		}
 		_, err := c.Receive(ctx, 0)
-		d.settled(err)
+		d.survive(err)
 		w.look(d)
 		for len(d.todo) > 0 {
 			next := d.todo[0]
 			d.todo = d.todo[1:]
-			d.settled(next.do(ctx, d))
+			d.survive(next.do(ctx, d))
 		}
 		next, err := c.Flush(ctx)
-		d.settled(err)
+		d.survive(err)
 		w.look(d)
 		wait := w.between(pollEvery/2, pollEvery)
 		if !next.IsZero() {
@@ -95,12 +99,11 @@ func (d *device) run() {
 	}
 }
 
-// settled ends the process when its store failed; what a provider answered is for the next round.
-func (d *device) settled(err error) error {
+// survive ends the process when its store failed; what a provider answered is for the next round.
+func (d *device) survive(err error) {
 	if errors.Is(err, client.ErrBroken) {
 		d.crash("because its store failed")
 	}
-	return err
 }
 
 // crash ends the process; it is opened again a while later. In a task of the device it does not return.

@@ -11,7 +11,9 @@
 // an audit of the hubs' logs by a public MLS group of its own, and from what clients show to people. So a role that forgets its
 // part fails here: the planted faults (build tag faults, see the Planted variables of the roles) each make a checker fail.
 //
-// A failing seed prints its number and the last exchanges as a dialogue; `make sim SEED=n` replays it.
+// A failing seed prints its number and the last exchanges as a dialogue. `make sim SEED=n` replays it, `make sim SEEDS=n` plays
+// more than each test run does (ARGS='-timeout 2h' when many), ARGS=-v tells what happened how often. What seeds have found is told
+// again in TestStories, because seeds change their histories with every change of this package.
 //
 // The package is imported by tests only. It must not import composers or sockets.
 package simtest

@@ -55,7 +55,7 @@ type Result struct {
 	Virtual  time.Duration
 	Hash     [32]byte       // over every line of the trace and the end state
 	Counts   map[string]int // what happened how often
-	Dialogue string         // the last exchanges before a failure
+	Dialogue string         // the last exchanges, without the dull ones
 }
 
 // Limits of a history.
@@ -124,9 +124,7 @@ func (w *World) result() *Result {
 	r := &Result{Seed: w.Seed, Failure: w.failed, Steps: w.steps, Virtual: w.now, Counts: w.counts}
 	w.audit.seal()
 	w.trace.sum.Sum(r.Hash[:0])
-	if w.failed != nil {
-		r.Dialogue = w.trace.dialogue(dialogueLines)
-	}
+	r.Dialogue = w.trace.dialogue(dialogueLines)
 	return r
 }
 
