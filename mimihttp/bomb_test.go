@@ -114,19 +114,10 @@ func (w *world) throw(s mimitest.Sample) (status int, reason string, allocated u
 	return status, reason, after.TotalAlloc - before.TotalAlloc
 }
 
-// heavier are the bombs that still cost more than four times their size: the elements of a commit are bounded in number, not in
-// memory, because package syntax counts a large element like a small one. The bound here keeps that from getting worse.
-func heavier() map[string]uint64 {
-	return map[string]uint64{"tiny proposals": 18, "tiny references": 12}
-}
-
 func TestBombs(t *testing.T) {
 	w := newWorld(t, nil)
 	for name, s := range bombs(t) {
-		times, known := heavier()[name]
-		if !known {
-			times = 4
-		}
+		const times = 4
 		status, reason, allocated := w.throw(s)
 		if status != http.StatusBadRequest || reason == "" {
 			t.Errorf("%s: status %d %q", name, status, reason)

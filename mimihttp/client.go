@@ -48,8 +48,8 @@ type ClientConfig struct {
 
 // Client is one peer as seen from one provider. It implements mimi.Service and is safe for concurrent use.
 //
-// Failures are *mimi.Error values. Unavailable stands also for "cannot be reached", NotFound with ErrNotOffered, ErrNoVersion or
-// ErrTemplate below it for an endpoint that the peer does not have. After 429 or 503 the same endpoint is not called again
+// Failures are *mimi.Error values. Unavailable stands also for "cannot be reached", then with a cause below it; NotFound with ErrNotOffered, ErrNoVersion or
+// ErrTemplate below it for an endpoint that the peer does not have. After 429, 503 or 507 the same endpoint is not called again
 // before the time that the peer gave; calls until then fail at once with what is left of it (P-TR-16).
 type Client struct {
 	cfg  ClientConfig
@@ -94,6 +94,10 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 // Close gives up idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+// mostConnections bounds the connections to one peer. One is enough where HTTP/2 is spoken; without it, and while a peer does not
+// finish its handshakes, each request would open one.
+const mostConnections = 16
+
 func (c *Client) transport() *http.Transport {
 	return &http.Transport{
 		DialContext:            c.dial,
@@ -104,6 +108,7 @@ func (c *Client) transport() *http.Transport {
 		ResponseHeaderTimeout:  c.cfg.Timeout,
 		MaxResponseHeaderBytes: 16 << 10,
 		MaxIdleConnsPerHost:    4,
+		MaxConnsPerHost:        mostConnections,
 		DisableCompression:     true,
 	}
 }
@@ -211,10 +216,14 @@ func (c *Client) call(ctx context.Context, e mimi.Endpoint, value string, reques
 	if err != nil {
 		return err
 	}
-	data, err := c.post(ctx, e, template.Expand(value), body)
+	limit := c.cfg.MaxAnswer
+	if answer == nil {
+		limit = mostUnread
+	}
+	data, err := c.post(ctx, e, template.Expand(value), body, limit)
 	if gone(err) {
 		if moved, ok := c.moved(ctx, e, template); ok {
-			data, err = c.post(ctx, e, moved.Expand(value), body)
+			data, err = c.post(ctx, e, moved.Expand(value), body, limit)
 		}
 	}
 	if err != nil || answer == nil {
@@ -233,7 +242,7 @@ func gone(err error) bool {
 }
 
 // post sends one body to one URL and returns the body of a good answer.
-func (c *Client) post(ctx context.Context, e mimi.Endpoint, url string, body []byte) ([]byte, error) {
+func (c *Client) post(ctx context.Context, e mimi.Endpoint, url string, body []byte, limit int64) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, e.Info().Method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, &mimi.Error{Code: mimi.NotFound, Detail: "peer's URL cannot be used", Err: ErrTemplate}
@@ -243,7 +252,7 @@ func (c *Client) post(ctx context.Context, e mimi.Endpoint, url string, body []b
 	if c.cfg.HostIsProvider {
 		req.Host = c.cfg.Peer.Domain()
 	}
-	data, resp, err := c.exchange(req, e.String(), int64(len(body)), c.cfg.MaxAnswer)
+	data, resp, err := c.exchange(req, e.String(), int64(len(body)), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -251,11 +260,14 @@ func (c *Client) post(ctx context.Context, e mimi.Endpoint, url string, body []b
 		return data, nil
 	}
 	failure := c.failure(resp)
-	if failure.Code == mimi.TooMany || failure.Code == mimi.Unavailable {
+	if failure.Code == mimi.TooMany || failure.Code == mimi.Unavailable || failure.Code == mimi.OutOfStorage {
 		c.setHold(e, failure)
 	}
 	return nil, failure
 }
+
+// mostUnread is the longest body taken of an answer in which nothing is looked for.
+const mostUnread = 64 << 10
 
 // exchange sends a request, reads the answer within its limit and reports both.
 func (c *Client) exchange(req *http.Request, name string, sent, limit int64) (data []byte, resp *http.Response, err error) {
@@ -280,6 +292,9 @@ func (c *Client) exchange(req *http.Request, name string, sent, limit int64) (da
 	}
 	defer resp.Body.Close()
 	event.Status = resp.StatusCode
+	if resp.StatusCode/100 != 2 {
+		limit = min(limit, mostUnread)
+	}
 	if resp.ContentLength > limit {
 		return nil, nil, &mimi.Error{Code: mimi.Internal, Detail: "peer's answer is too long"}
 	}

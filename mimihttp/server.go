@@ -39,8 +39,12 @@ type ServerConfig struct {
 	Tenant func(domain string) (*Tenant, bool)
 	// Limits bound request bodies; a zero field means its default.
 	Limits BodyLimits
-	// Rate bounds the requests of each (tenant, caller).
-	Rate Rate
+	// Rate bounds the requests of each caller to an endpoint; nil: it sets no limit. Above it they are told 429.
+	Rate func(mimi.Endpoint) Rate
+	// PerCaller bounds the requests of one caller being served at once, and PerCallerOctets their bodies, where a body whose length is
+	// not declared counts as the longest one; 0 means 64 and 32 MiB. Above it the caller is told 429.
+	PerCaller       int
+	PerCallerOctets int64
 	// InFlight bounds the requests being served at once; 0 means 1024. Above it callers are told 503.
 	InFlight int
 	// Timeout bounds reading a body and serving it; 0 means 30 s.
@@ -89,6 +93,7 @@ type Server struct {
 	cfg      ServerConfig
 	verified verifiedCertificates
 	limiters limiters
+	shares   shares
 	slots    chan struct{}
 }
 
@@ -102,7 +107,8 @@ func NewServer(cfg ServerConfig) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, slots: make(chan struct{}, cfg.InFlight)}
+	return &Server{cfg: cfg, slots: make(chan struct{}, cfg.InFlight),
+		shares: shares{requests: orDefault(cfg.PerCaller, 64), octets: orDefault(cfg.PerCallerOctets, 32<<20)}}
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -192,16 +198,39 @@ func (x *exchange) serve() error {
 		x.w.Header().Set("Allow", endpoint.Info().Method)
 		return errMethod
 	}
-	if wait := x.server.limiters.take(x.tenant.Provider, x.caller, x.server.cfg.Rate); wait > 0 {
-		return &mimi.Error{Code: mimi.TooMany, Detail: "rate limit", RetryAfter: wait}
+	release, err := x.admit(endpoint)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return x.call(endpoint, value)
+}
+
+// admit keeps one caller from taking what is there for all, and all together from taking more than there is. Nothing of the body was
+// read yet.
+func (x *exchange) admit(endpoint mimi.Endpoint) (release func(), err error) {
+	s := x.server
+	if s.cfg.Rate != nil {
+		key := limiterKey{x.tenant.Provider, x.caller, endpoint}
+		if wait := s.limiters.take(key, s.cfg.Rate(endpoint)); wait > 0 {
+			return nil, &mimi.Error{Code: mimi.TooMany, Detail: "rate limit", RetryAfter: wait}
+		}
+	}
+	octets := x.r.ContentLength
+	if limit := s.cfg.Limits.of(endpoint); octets < 0 || octets > limit {
+		octets = limit
+	}
+	done, ok := s.shares.take(callerKey{x.tenant.Provider, x.caller}, octets)
+	if !ok {
+		return nil, &mimi.Error{Code: mimi.TooMany, Detail: "too many requests of this provider at once", RetryAfter: time.Second}
 	}
 	select {
-	case x.server.slots <- struct{}{}:
-		defer func() { <-x.server.slots }()
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots; done() }, nil
 	default:
-		return &mimi.Error{Code: mimi.Unavailable, Detail: "too much to do", RetryAfter: time.Second}
+		done()
+		return nil, &mimi.Error{Code: mimi.Unavailable, Detail: "too much to do", RetryAfter: time.Second}
 	}
-	return x.call(endpoint, value)
 }
 
 // errMethod has a status of its own that no mimi.Code stands for.
@@ -340,6 +369,11 @@ func (x *exchange) respond(status int, contentType string, body []byte) {
 		h.Set("Cache-Control", "no-store")
 	}
 	x.event.Status = status
+	// Whoever does not take the answer does not keep its place for ever. A recorder in a test has no deadlines.
+	err := http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.server.cfg.Timeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		x.event.Reason = "connection is gone"
+	}
 	x.w.WriteHeader(status)
 	n, err := x.w.Write(body)
 	x.event.BytesOut = int64(n)

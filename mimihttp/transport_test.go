@@ -223,7 +223,14 @@ func TestTransportRows(t *testing.T) {
 }
 
 func overload(t *testing.T) {
-	w := newWorld(t, func(c *mimihttp.ServerConfig) { c.Rate = mimihttp.Rate{PerSecond: 0.001, Burst: 2} })
+	w := newWorld(t, func(c *mimihttp.ServerConfig) {
+		c.Rate = func(e mimi.Endpoint) mimihttp.Rate {
+			if e == mimi.SubmitMessage {
+				return mimihttp.Rate{PerSecond: 0.001, Burst: 2}
+			}
+			return mimihttp.Rate{}
+		}
+	})
 	for range 2 {
 		if resp, _ := w.submit(nil); resp.StatusCode != http.StatusOK {
 			t.Fatalf("status %d within the burst", resp.StatusCode)
