@@ -12,8 +12,8 @@ import (
 // Limits bounds the elements of a value of the given number of octets: enough for the tree of any real group, little enough that a
 // small value cannot make a large one in memory.
 func Limits(octets int) syntax.Limits {
-	const least = 2048
-	return syntax.Limits{Elements: least + octets/24}
+	const least, memory, times = 2048, 192 << 10, 2
+	return syntax.Limits{Elements: least + octets/24, Memory: memory + times*octets}
 }
 
 // EncryptGroupInfo seals what a joiner needs to the key of the request (§5.6). The context is the room's URI.

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // The ways in which octets can fail to be a value. An error returned by this package wraps exactly one of them, or the error
@@ -38,6 +40,9 @@ type Value interface {
 type Limits struct {
 	// Elements is the number of vector elements in the whole value; 0 means DefaultElements.
 	Elements int
+	// Memory is the number of octets that vectors, optional values and union bodies may take in memory, what is lost by growing
+	// included; 0 means no limit but the one that follows from Elements. Octet strings share the input's memory and are not counted.
+	Memory int
 }
 
 // Codec carries one encoding or one decoding. It is used through the functions of this package and by one goroutine.
@@ -47,6 +52,7 @@ type Codec struct {
 	off      int    // next octet to decode
 	end      int    // end of the innermost vector being decoded
 	elements int    // how many more vector elements may be decoded
+	memory   int    // how many more octets they may take
 	err      error
 }
 
@@ -88,7 +94,11 @@ func (l Limits) UnmarshalPrefix(data []byte, v Value) (rest []byte, err error) {
 	if elements == 0 {
 		elements = DefaultElements
 	}
-	c := Codec{decoding: true, buf: data, end: len(data), elements: elements}
+	memory := l.Memory
+	if memory == 0 {
+		memory = math.MaxInt
+	}
+	c := Codec{decoding: true, buf: data, end: len(data), elements: elements, memory: memory}
 	v.Syntax(&c)
 	if c.err != nil {
 		return nil, c.err
@@ -276,17 +286,54 @@ func Vector[T any](c *Codec, v *[]T, each func(*Codec, *T)) {
 				return
 			}
 			before := c.off
-			var element T
-			each(c, &element)
+			if out = grown(c, out); c.err != nil {
+				return
+			}
+			each(c, &out[len(out)-1])
 			if c.err == nil && c.off == before {
 				c.Fail(ErrValue) // an element of no octets would never end
 			}
-			out = append(out, element)
 		}
 		if c.err == nil {
 			*v = out
 		}
 	})
+}
+
+// firstGrowth is the number of octets that the first elements of a vector take, if so many can come.
+const firstGrowth = 64
+
+// grown returns the slice with one more zero element. Its memory is asked for before it is taken.
+func grown[T any](c *Codec, out []T) []T {
+	if len(out) < cap(out) {
+		return out[:len(out)+1]
+	}
+	size := int(unsafe.Sizeof(*new(T)))
+	more := len(out)
+	if more == 0 {
+		more = max(firstGrowth/max(size, 1), 1)
+	}
+	n := len(out) + min(more, c.end-c.off) // each element takes an octet at least
+	if !c.charge(n * size) {
+		return nil
+	}
+	next := make([]T, len(out)+1, n)
+	copy(next, out)
+	return next
+}
+
+func (c *Codec) charge(octets int) bool {
+	if c.memory -= octets; c.memory < 0 {
+		c.Fail(ErrLimit)
+		return false
+	}
+	return true
+}
+
+// New returns a value to decode into, the body of a union say, counted against Limits.Memory.
+func New[T any](c *Codec) *T {
+	c.charge(int(unsafe.Sizeof(*new(T))))
+	return new(T)
 }
 
 // Structs codes a vector of wire types.
@@ -328,7 +375,9 @@ func Optional[T any](c *Codec, v **T, each func(*Codec, *T)) {
 		return
 	}
 	if c.decoding {
-		*v = new(T)
+		if *v = New[T](c); c.err != nil {
+			return
+		}
 	}
 	each(c, *v)
 }

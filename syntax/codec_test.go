@@ -213,3 +213,28 @@ func BenchmarkSample(b *testing.B) {
 		}
 	}
 }
+
+type pair struct{ A, B []byte }
+
+func (v *pair) Syntax(c *syntax.Codec) {
+	syntax.Opaque(c, &v.A)
+	syntax.Opaque(c, &v.B)
+}
+
+type pairs struct{ list []pair }
+
+func (v *pairs) Syntax(c *syntax.Codec) { syntax.Structs(c, &v.list) }
+
+func TestMemoryLimit(t *testing.T) {
+	encoded, err := syntax.Marshal(&pairs{make([]pair, 100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 100 pairs take 48 octets each, and growing loses as much again and a little more.
+	if err := (syntax.Limits{Memory: 3 * 100 * 48}).Unmarshal(encoded, new(pairs)); err != nil {
+		t.Errorf("enough: %v", err)
+	}
+	if err := (syntax.Limits{Memory: 100*48 - 1}).Unmarshal(encoded, new(pairs)); !errors.Is(err, syntax.ErrLimit) {
+		t.Errorf("too little: %v", err)
+	}
+}

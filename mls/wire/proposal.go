@@ -54,7 +54,7 @@ func structure[T any, P interface {
 			c.Fail(syntax.ErrValue)
 			return
 		}
-		*v = new(T)
+		*v = syntax.New[T](c)
 	}
 	P(*v).Syntax(c)
 }

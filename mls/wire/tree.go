@@ -91,13 +91,13 @@ func (v *Node) Syntax(c *syntax.Codec) {
 				c.Fail(syntax.ErrValue)
 				return
 			}
-			v.Leaf = new(LeafNode)
+			v.Leaf = syntax.New[LeafNode](c)
 		}
 		v.Leaf.Syntax(c)
 		return
 	}
 	if c.Decoding() {
-		v.Parent = new(ParentNode)
+		v.Parent = syntax.New[ParentNode](c)
 	}
 	v.Parent.Syntax(c)
 }
