@@ -56,6 +56,7 @@ type ledger struct {
 	spans  map[string][]*span
 	epochs map[uint64]*epoch
 	thefts []theft
+	left   map[string]bool // users whose leave was accepted, until they are in again
 }
 
 // logged is one entry of a hub's log.
@@ -219,7 +220,7 @@ func (a *audit) found(p *provider, at uri.Room, head hub.Head) *ledger {
 	}
 	l := &ledger{
 		room: at, hub: p, group: group, sums: make(map[[32]byte]int), ids: make(map[string]int),
-		spans: make(map[string][]*span), epochs: make(map[uint64]*epoch),
+		spans: make(map[string][]*span), epochs: make(map[uint64]*epoch), left: make(map[string]bool),
 	}
 	if err := a.membership(l, -1); err != nil {
 		a.world.fail("log", "%v", err)
@@ -292,11 +293,12 @@ func (l *ledger) proposals(list []wire.Message, now time.Time, place int) error 
 		}
 	}
 	for leaf := range l.going() {
-		c, err := clientOf(l.group.Leaf(leaf))
+		id, err := identityOf(l.group.Leaf(leaf))
 		if err != nil {
 			return err
 		}
-		if s := l.current(c); s != nil && s.leaving == open {
+		l.left[id.User.String()] = true
+		if s := l.current(id.Client.String()); s != nil && s.leaving == open {
 			s.leaving = place
 		}
 	}
@@ -331,6 +333,9 @@ func (a *audit) message(l *ledger, place int, sum [32]byte) error {
 	if now := l.group.Epoch(); e.epoch > now || e.epoch+1 < now {
 		return fmt.Errorf("a message of epoch %d in epoch %d", e.epoch, now)
 	}
+	if by := l.current(a.written[id].by.account.Client.String()); by == nil || by.leaving != open {
+		return errors.New("a message of somebody who was out or about to leave") // P-UP-12
+	}
 	e.id = id
 	l.ids[id] = place
 	a.world.count("messages accepted")
@@ -363,6 +368,9 @@ func (a *audit) membership(l *ledger, place int) error {
 	l.epochs[l.group.Epoch()] = e
 	for _, c := range e.clients {
 		if l.current(c) == nil {
+			if d := a.world.deviceOf(c); d != nil {
+				delete(l.left, d.account.User.String())
+			}
 			l.spans[c] = append(l.spans[c], &span{from: place, to: open, epoch: l.group.Epoch(), leaving: open})
 		}
 	}
@@ -442,12 +450,11 @@ func participantsOf(g *mls.PublicGroup) ([]string, error) {
 	return out, nil
 }
 
-func clientOf(leaf *wire.LeafNode) (string, error) {
+func identityOf(leaf *wire.LeafNode) (credential.Identity, error) {
 	if leaf == nil {
-		return "", errors.New("a blank leaf is to be removed")
+		return credential.Identity{}, errors.New("a blank leaf is to be removed")
 	}
-	id, err := credential.Parse(leaf.Credential)
-	return id.Client.String(), err
+	return credential.Parse(leaf.Credential)
 }
 
 // bounds holds a provider's store against the logs: nothing is stored that no hub has sent, and nothing twice.

@@ -58,11 +58,23 @@ func (w *World) finishRoom(l *ledger) {
 		alive = alive || member && !w.audit.leaving(l.room, d)
 		w.lookTimeline(d, l.room, l, d.views[l.room], true)
 	}
-	if n := len(l.group.Pending()); n > 0 && alive {
-		w.fail("liveness", "%d proposals of %s wait for ever", n, w.short(l.room))
+	if alive {
+		w.finishLeaves(l)
 	}
 	for _, t := range l.thefts {
 		w.burgle(l, t)
+	}
+}
+
+// finishLeaves requires that a room in which somebody can commit has completed every leave.
+func (w *World) finishLeaves(l *ledger) {
+	if n := len(l.group.Pending()); n > 0 {
+		w.fail("liveness", "%d proposals of %s wait for ever", n, w.short(l.room))
+	}
+	for _, user := range l.epochs[l.group.Epoch()].participants {
+		if l.left[user] {
+			w.fail("liveness", "a user has left %s and is a participant still", w.short(l.room))
+		}
 	}
 }
 

@@ -25,14 +25,13 @@ func (l *link) capture(e mimi.Endpoint, again func(context.Context, mimi.Service
 	} else {
 		w.captured[w.rng.IntN(overheard)] = c
 	}
+	if w.faults.liars > 0 && w.chance(0.05) {
+		w.after(0, func() { w.lie(c) }) // before the request itself arrives
+	}
 }
 
 // lie has a provider make another one's request in its own name. Authenticated as it is, it must get nothing for it.
-func (w *World) lie() {
-	if len(w.captured) == 0 {
-		return
-	}
-	c := w.captured[w.rng.IntN(len(w.captured))]
+func (w *World) lie(c captured) {
 	liar := w.providers[w.rng.IntN(len(w.providers))]
 	if liar == c.from || !c.to.up {
 		return
@@ -44,6 +43,13 @@ func (w *World) lie() {
 		}
 		w.count("forgeries refused")
 	})
+}
+
+// lieAgain repeats something from earlier.
+func (w *World) lieAgain() {
+	if len(w.captured) > 0 {
+		w.lie(w.captured[w.rng.IntN(len(w.captured))])
+	}
 }
 
 // aLongTime is longer than KeyPackages live.

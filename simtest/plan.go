@@ -310,7 +310,7 @@ func (w *World) planFaults() {
 		})
 	}
 	for range w.faults.liars {
-		w.after(w.between(5*time.Second, stormy), w.lie)
+		w.after(w.between(5*time.Second, stormy), w.lieAgain)
 	}
 	if w.faults.leap {
 		w.after(w.between(10*time.Second, stormy-5*time.Second), w.leap)
