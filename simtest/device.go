@@ -171,6 +171,17 @@ func (k *disk) write(changes mls.Delta) {
 	}
 }
 
+// groups are the records of the MLS groups in a store, by the part of the key before the group's own.
+func (k *disk) groups() map[string][]mls.Record {
+	out := make(map[string][]mls.Record)
+	for key, value := range k.records {
+		if room, own, ok := strings.Cut(key, "/mls/"); ok {
+			out[room] = append(out[room], mls.Record{Key: own, Value: value})
+		}
+	}
+	return out
+}
+
 // copy is the store as a thief of the device finds it.
 func (k *disk) copy() map[string][]byte {
 	out := make(map[string][]byte, len(k.records))

@@ -1,13 +1,16 @@
 package simtest
 
 import (
+	"bytes"
 	"context"
+	"crypto"
 	"fmt"
 	"slices"
 	"time"
 
 	"parley/client"
 	"parley/mimi"
+	"parley/mls"
 	"parley/mls/wire"
 	"parley/uri"
 )
@@ -56,6 +59,9 @@ func (w *World) finishRoom(l *ledger) {
 			return
 		}
 		alive = alive || member && !w.audit.leaving(l.room, d)
+		if member {
+			w.finishStored(d, l)
+		}
 		w.lookTimeline(d, l.room, l, d.views[l.room], true)
 	}
 	if alive {
@@ -64,6 +70,27 @@ func (w *World) finishRoom(l *ledger) {
 	for _, t := range l.thefts {
 		w.burgle(l, t)
 	}
+}
+
+// finishStored requires that what a device has stored of a room is where the hub is: the same group, epoch, tree and authenticator.
+func (w *World) finishStored(d *device, l *ledger) {
+	for _, records := range d.disk.groups() {
+		g, err := mls.LoadGroup(w.fixture.mls(), records, func([]byte) crypto.Signer { return d.account.Signer })
+		if err != nil {
+			w.fail("open", "%s cannot load a group: %v", d.name, err)
+			return
+		}
+		public := g.Public()
+		if !bytes.Equal(public.GroupID(), l.group.GroupID()) {
+			continue
+		}
+		truth := l.epochs[l.group.Epoch()]
+		if public.Epoch() != l.group.Epoch() || !bytes.Equal(public.TreeHash(), truth.tree) || !bytes.Equal(g.EpochAuthenticator(), truth.authenticator) {
+			w.fail("agreement", "%s has stored another state of %s than the hub accepted", d.name, w.short(l.room))
+		}
+		return
+	}
+	w.fail("agreement", "%s has not stored its group of %s", d.name, w.short(l.room))
 }
 
 // finishLeaves requires that a room in which somebody can commit has completed every leave.
