@@ -123,13 +123,13 @@ func (a *tally) String() string {
 func (a *tally) requireAll(t *testing.T) {
 	t.Helper()
 	for _, what := range happenings {
-		if share := a.in[what] * 100 / a.histories; share < 3 {
+		if share := a.in[what] * 100 / a.histories; share < 1 {
 			t.Errorf("%q happened in %d of %d histories", what, a.in[what], a.histories)
 		}
 	}
 }
 
-// happenings are what has to occur in three of a hundred histories.
+// happenings are what has to occur in one of a hundred histories; the rarest, conflicts, do in five.
 var happenings = []string{
 	"rooms created", "messages accepted", "commits", "proposals", "devices removed", "burglaries", "KeyPackages claimed",
 	"external joins", "lost races", "conflicts", "re-encryptions",
