@@ -1,11 +1,18 @@
 package content
 
-import "parley/uri"
+import (
+	"html"
+	"strings"
 
-// Media types that every receiver understands (draft-ietf-mimi-content-08 §7.1).
+	"parley/uri"
+)
+
+// Media types of text (draft-ietf-mimi-content-08 §7.1). Every receiver understands the first two.
 const (
-	TypePlain    = "text/plain;charset=utf-8"
-	TypeMarkdown = "text/markdown;variant=GFM-MIMI"
+	TypePlain      = "text/plain;charset=utf-8"
+	TypeMarkdown   = "text/markdown;variant=GFM-MIMI"
+	TypeCommonMark = "text/markdown;variant=CommonMark"
+	TypeHTML       = "text/html;charset=utf-8"
 )
 
 // The constructors put the sender and the room in (C-EXT-08): both must be those of the MLS leaf and of the group. salt is
@@ -37,6 +44,77 @@ func NewReaction(salt [16]byte, sender uri.User, room uri.Room, to MessageID, re
 	m := newMessage(salt, sender, room, plain(DispositionReaction, reaction))
 	m.InReplyTo = &to
 	return m, nil
+}
+
+// NewReactions reacts with several characters at once, each in a part of its own (§5.3).
+func NewReactions(salt [16]byte, sender uri.User, room uri.Room, to MessageID, reactions ...string) (Message, error) {
+	if len(reactions) == 1 {
+		return NewReaction(salt, sender, room, to, reactions[0])
+	}
+	parts := make([]Part, 0, len(reactions))
+	for _, reaction := range reactions {
+		if clusters(reaction) != 1 {
+			return Message{}, ErrReaction
+		}
+		parts = append(parts, plain(DispositionReaction, reaction))
+	}
+	if len(parts) == 0 {
+		return Message{}, ErrReaction
+	}
+	m := newMessage(salt, sender, room, Part{Disposition: DispositionReaction, Body: Multi{ProcessAll, parts}})
+	m.InReplyTo = &to
+	return m, nil
+}
+
+// NewSession invites to a conference at an absolute URL. Receivers ask their users before they join (§5.10).
+func NewSession(salt [16]byte, sender uri.User, room uri.Room, url, description string) (Message, error) {
+	if !absolute(url) {
+		return Message{}, ErrURL
+	}
+	return newMessage(salt, sender, room, Part{Disposition: DispositionSession,
+		Body: External{URL: url, Description: description}}), nil
+}
+
+// Beside offers a body in the sender's own media types beside the common one: apps of the same vendor show the first, all
+// others the second, and it is one message with one ID (§7.2).
+func Beside(own, common Part) Part {
+	return Part{Disposition: common.Disposition, Body: Multi{ChooseOne, []Part{own, common}}}
+}
+
+// TopicOf is the topic of a thread that starts at the message with the ID (§5.11). A reply copies its topic from there on.
+func TopicOf(first MessageID) []byte { return first[:] }
+
+// Mention is a mention in Markdown; name is what the sender calls the user (§5.4). Without a name it expresses no preference.
+func Mention(user uri.User, name string) string {
+	if name == "" {
+		return "<" + user.String() + ">"
+	}
+	return "[@" + EscapeMarkdown(name) + "](" + user.String() + ")"
+}
+
+// MentionHTML is a mention in HTML.
+func MentionHTML(user uri.User, name string) string {
+	if name == "" {
+		name = user.String()
+	} else {
+		name = "@" + name
+	}
+	return `<a href="` + html.EscapeString(user.String()) + `">` + html.EscapeString(name) + "</a>"
+}
+
+// EscapeMarkdown makes Markdown that shows text as it is, in one line.
+func EscapeMarkdown(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\r':
+			r = ' '
+		case r < 0x80 && !('0' <= r && r <= '9') && !('a' <= r|0x20 && r|0x20 <= 'z') && r > ' ':
+			out.WriteByte('\\')
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
 }
 
 // NewEdit gives target a new body. targetID is the ID of target; target may itself be an edit. All but the body is that of

@@ -22,12 +22,22 @@ const (
 	// What a well-formed message can still get wrong.
 	ErrUnverifiable Error = "content: external part cannot be verified" // C-XP-09
 	ErrURL          Error = "content: external part without absolute URL"
-	ErrReserved     Error = "content: reserved extension key"              // §8.2.1
-	ErrOrigin       Error = "content: sender or room differs from MLS"     // §9.1
-	ErrExpires      Error = "content: expiry more than a year away"        // §9.1
-	ErrURILength    Error = "content: URI too long for a message ID"       // §3.3
-	ErrReaction     Error = "content: not exactly one reaction"            // §5.3
-	ErrFraming      Error = "content: application framing not well-formed" // draft-ietf-mls-extensions §6.2
+	ErrContentHash  Error = "content: size or hash differs from the external part's" // C-XP-08
+	ErrDecrypt      Error = "content: external content cannot be decrypted"
+	ErrReserved     Error = "content: reserved extension key"                   // §8.2.1
+	ErrOrigin       Error = "content: sender or room differs from MLS"          // §9.1
+	ErrExpires      Error = "content: expiry more than a year away"             // §9.1
+	ErrURILength    Error = "content: URI too long for a message ID"            // §3.3
+	ErrReaction     Error = "content: not exactly one reaction"                 // §5.3
+	ErrLoop         Error = "content: replies or edits lead back to themselves" // §4.1
+	ErrFuture       Error = "content: accepted too far in the future"           // §9.1
+	ErrPast         Error = "content: accepted before it can have been"         // §9.1
+	ErrUnregistered Error = "content: extension key is not registered"          // §8.2.1
+	ErrNoOrigin     Error = "content: sender or room missing"                   // C-EXT-08
+	ErrEmpty        Error = "content: null body that deletes nothing"           // §4.4
+	ErrReference    Error = "content: reference to no single or external part"  // §4.4
+	ErrFloat        Error = "content: floating point number"                    // §6.2
+	ErrFraming      Error = "content: application framing not well-formed"      // draft-ietf-mls-extensions §6.2
 )
 
 func (e Error) Error() string { return string(e) }

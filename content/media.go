@@ -133,3 +133,48 @@ func mediaName(s string) string {
 	name, _, _ := strings.Cut(s, ";")
 	return strings.ToLower(strings.Trim(name, " \t"))
 }
+
+// MatchMedia reports whether contentType is of the kind that pattern names: the same type and subtype, and every parameter of
+// the pattern. Case, quotes and optional space do not matter, and neither do the parameters that tell how a text is written: its
+// charset and the variant of Markdown, all of which are read as GFM-MIMI.
+func MatchMedia(pattern, contentType string) bool {
+	if mediaName(pattern) != mediaName(contentType) {
+		return false
+	}
+	_, wanted, ok := parseMedia(pattern)
+	if !ok {
+		return false
+	}
+	_, have, _ := parseMedia(contentType)
+	text := strings.HasPrefix(mediaName(pattern), "text/")
+	for _, w := range wanted {
+		name := strings.ToLower(string(w.name))
+		if text && (name == "charset" || name == "variant") {
+			continue
+		}
+		if got, found := value(have, name); !found || !strings.EqualFold(got, string(w.value)) {
+			return false
+		}
+	}
+	return true
+}
+
+func value(parameters []parameter, name string) (string, bool) {
+	for _, p := range parameters {
+		if strings.EqualFold(string(p.name), name) {
+			return string(p.value), true
+		}
+	}
+	return "", false
+}
+
+// readableCharset reports whether the octets of a text of this type are UTF-8, as far as the type tells. Other types are
+// readable.
+func readableCharset(contentType string) bool {
+	if !strings.HasPrefix(mediaName(contentType), "text/") {
+		return true
+	}
+	_, parameters, _ := parseMedia(contentType)
+	charset, found := value(parameters, "charset")
+	return !found || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "us-ascii")
+}

@@ -11,6 +11,7 @@ const (
 	textDeleted     = "[deleted]"
 	textUnsupported = "[unsupported message]"
 	textReaction    = "Reaction: " // §5.3
+	textPreview     = "Preview: "
 )
 
 // Text renders any message as plain text, for terminals, logs of test runs and notifications; it follows the processing
@@ -18,106 +19,32 @@ const (
 //
 // A deletion gives "[deleted]"; a null part that replaces nothing and a status report give "" (A-C12); whatever has nothing
 // that can be shown gives "[unsupported message]".
-func Text(m Message) string {
+func Text(m Message) string { return Receiver{}.Text(m) }
+
+// Text is Text for a receiver that understands other media types or reads other languages. Of a media type that this package
+// does not know it gives the name.
+func (r Receiver) Text(m Message) string {
 	if m.Body.Body == nil {
 		if m.Replaces != nil {
 			return textDeleted
 		}
 		return ""
 	}
-	leaves, understood := choose(m.Body, 0)
-	if !understood {
+	return r.View(m.Body).Text()
+}
+
+// Text is what the view shows, as plain text.
+func (v View) Text() string {
+	if len(v.Parts) == 0 {
 		return textUnsupported
 	}
-	used := referenced(leaves)
 	var lines []string
-	for _, l := range leaves {
-		if used[l.index] {
-			continue
-		}
-		if line := l.part.line(); line != "" {
+	for _, s := range v.Parts {
+		if line := s.Part.line(); line != "" {
 			lines = append(lines, line)
 		}
 	}
 	return strings.Join(lines, "\n")
-}
-
-// leaf is a part that was chosen to be shown.
-type leaf struct {
-	index int
-	part  Part
-}
-
-// choose walks a part with the given part index, picks one of alternatives and leaves out what is not understood. Null
-// children are ignored (A-C12).
-func choose(p Part, index int) (leaves []leaf, understood bool) {
-	multi, ok := p.Body.(Multi)
-	if !ok {
-		return []leaf{{index, p}}, p.understood()
-	}
-	any := false
-	next := index + 1
-	for _, child := range multi.Parts {
-		index := next
-		next += child.count()
-		if child.Body == nil {
-			continue
-		}
-		chosen, good := choose(child, index)
-		switch {
-		case good && multi.Semantics == ChooseOne:
-			return chosen, true
-		case good:
-			leaves = append(leaves, chosen...)
-			any = true
-		case multi.Semantics == SingleUnit:
-			return nil, false
-		}
-	}
-	return leaves, any
-}
-
-func (p Part) count() int {
-	n := 0
-	for range p.All() {
-		n++
-	}
-	return n
-}
-
-// referenced are the indexes that the text of other chosen parts shows in place: they are not shown again, whatever their
-// disposition. References to anything but a chosen leaf, and to the part itself, mean nothing.
-func referenced(leaves []leaf) map[int]bool {
-	chosen := make(map[int]bool, len(leaves))
-	for _, l := range leaves {
-		chosen[l.index] = l.part.Body != nil
-	}
-	used := map[int]bool{}
-	for _, l := range leaves {
-		single, ok := l.part.Body.(Single)
-		if !ok || !strings.HasPrefix(mediaName(single.ContentType), "text/") {
-			continue
-		}
-		for _, target := range References(string(single.Content)) {
-			if target != l.index && chosen[target] {
-				used[target] = true
-			}
-		}
-	}
-	return used
-}
-
-// understood reports whether this renderer can show the part, or offer it for download.
-func (p Part) understood() bool {
-	single, ok := p.Body.(Single)
-	if !ok || p.Disposition == DispositionAttachment {
-		return true
-	}
-	switch mediaName(single.ContentType) {
-	case "text/plain", "text/markdown", "text/html", "image/jpeg", "image/png", "image/gif", StatusMediaType:
-		return true
-	}
-	return false
 }
 
 // line is what is shown of a leaf.
@@ -129,16 +56,29 @@ func (p Part) line() string {
 	case External:
 		text = body.line(p.Disposition)
 	}
-	if p.Disposition == DispositionReaction && text != "" {
+	if text == "" {
+		return ""
+	}
+	switch p.Disposition {
+	case DispositionReaction:
 		return textReaction + text
+	case DispositionPreview:
+		return textPreview + text
 	}
 	return text
 }
 
 func (s Single) line(d Disposition) string {
 	name := mediaName(s.ContentType)
-	if d == DispositionAttachment {
+	switch d {
+	case DispositionAttachment:
 		return fmt.Sprintf("[attachment: %s, %d octets]", clean(name), len(s.Content))
+	case DispositionSession:
+		return fmt.Sprintf("[session: %s]", clean(name))
+	case DispositionProfile:
+		return "[profile]" // never a name or picture of anybody (C-DISP-13)
+	case DispositionIcon:
+		return "[icon]"
 	}
 	switch name {
 	case "text/plain", "text/markdown":
@@ -156,7 +96,12 @@ func (e External) line(d Disposition) string {
 	if label == "" {
 		label = clean(mediaName(e.ContentType))
 	}
-	if d == DispositionSession {
+	switch d {
+	case DispositionProfile:
+		return "[profile]"
+	case DispositionIcon:
+		return "[icon]"
+	case DispositionSession:
 		return strings.TrimSpace(fmt.Sprintf("[session: %s] %s", label, clean(e.URL)))
 	}
 	if name := SafeFilename(e.Filename); name != "" {
