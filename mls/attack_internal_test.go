@@ -155,6 +155,7 @@ func weaken(t *testing.T) func(*Group) {
 			t.Fatal(err)
 		}
 		g.public.tag = g.epoch.ConfirmationTag(nil)
+		g.public.octets = context
 		if g.public.interim, err = schedule.InterimHash(s, nil, g.public.tag); err != nil {
 			t.Fatal(err)
 		}

@@ -91,7 +91,7 @@ type committing struct {
 	path    *tree.Path
 	tree    *tree.Tree
 	leaf    crypto.Signer // signs for the committer's new leaf
-	content *wire.AuthenticatedContent
+	content *framed
 	next    *PublicGroup
 	epoch   *schedule.Epoch
 	joiner  []byte
@@ -210,7 +210,7 @@ func (c *committing) finish() (*CommitResult, Delta, error) {
 		AuthenticatedData: c.opt.AAD,
 		Type:              wire.CommitContent,
 		Commit:            commit,
-	}, c.public.context)
+	}, c.public.octets)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -223,9 +223,9 @@ func (c *committing) finish() (*CommitResult, Delta, error) {
 // derive computes the next epoch and the confirmation tag (RFC 9420 §12.4.1).
 func (c *committing) derive() error {
 	p := c.public
-	confirmed, err := schedule.ConfirmedHash(p.suite, p.interim, c.content)
+	confirmed, err := c.content.confirmedHash(p.suite, p.interim)
 	if err != nil {
-		return because(RuleEncoding, err)
+		return err
 	}
 	context := *c.plan.context
 	context.TreeHash, context.ConfirmedTranscriptHash = c.tree.Hash(), confirmed
@@ -308,14 +308,18 @@ func (c *committing) welcome(info *wire.GroupInfo) (*wire.Welcome, error) {
 	}
 	w := &wire.Welcome{Suite: s.ID(), EncryptedGroupInfo: aead.Seal(nil, nonce, plain, nil)}
 	w.Secrets = make([]wire.EncryptedGroupSecrets, len(c.plan.packages))
+	purpose, err := s.Purpose("Welcome", w.EncryptedGroupInfo)
+	if err != nil {
+		return nil, because(RuleWelcome, err)
+	}
 	return w, c.public.cfg.each(len(w.Secrets), func(i int) error {
 		var err error
-		w.Secrets[i], err = c.secretsFor(i, w.EncryptedGroupInfo)
+		w.Secrets[i], err = c.secretsFor(i, purpose)
 		return err
 	})
 }
 
-func (c *committing) secretsFor(i int, encryptedInfo []byte) (wire.EncryptedGroupSecrets, error) {
+func (c *committing) secretsFor(i int, purpose *suite.Purpose) (wire.EncryptedGroupSecrets, error) {
 	out := wire.EncryptedGroupSecrets{NewMember: c.plan.added[i].KeyPackageRef}
 	secrets := wire.GroupSecrets{JoinerSecret: c.joiner, PSKs: c.plan.psks}
 	if c.path != nil {
@@ -328,7 +332,7 @@ func (c *committing) secretsFor(i int, encryptedInfo []byte) (wire.EncryptedGrou
 		return out, err
 	}
 	defer suite.Wipe(plain)
-	out.Secrets, err = c.public.suite.EncryptWithLabel(c.plan.packages[i].InitKey, "Welcome", encryptedInfo, plain)
+	out.Secrets, err = purpose.Encrypt(c.plan.packages[i].InitKey, plain)
 	return out, because(RuleWelcome, err)
 }
 

@@ -17,30 +17,35 @@ func Forge(g *Group, leaf LeafIndex, format wire.WireFormat, content wire.Framed
 		content.GroupID, content.Epoch = g.public.context.GroupID, g.public.context.Epoch
 		content.Sender = wire.Sender{Type: wire.MemberSender, Index: uint32(leaf)}
 	}
-	ac, err := signContent(g.public.suite, o.signer, format, content, g.public.context)
+	f, err := signContent(g.public.suite, o.signer, format, content, g.public.octets)
 	if err != nil {
 		return nil, err
 	}
-	ac.Auth.ConfirmationTag = tag
-	m, _, err := g.frame(ac)
+	f.Auth.ConfirmationTag = tag
+	m, _, err := g.frame(f)
 	return m, err
 }
 
 // Refresh replaces the membership tag of a message by the right one.
-func Refresh(g *Group, m *wire.PublicMessage) (err error) {
-	m.MembershipTag, err = g.epoch.MembershipTag(contentTBM(authenticated(m), g.public.context))
+func Refresh(g *Group, m *wire.PublicMessage) error {
+	f, err := authenticated(m)
+	if err != nil {
+		return err
+	}
+	tbm, err := f.tbm(g.public.octets)
+	m.MembershipTag = g.epoch.MembershipTag(tbm...)
 	return err
 }
 
 // ForgeOutside signs content of somebody who is not a member.
 func ForgeOutside(g *PublicGroup, signer crypto.Signer, content wire.FramedContent, tag []byte) (*wire.Message, error) {
 	content.GroupID, content.Epoch = g.context.GroupID, g.context.Epoch
-	ac, err := signContent(g.suite, signer, wire.PublicMessageFormat, content, g.context)
+	f, err := signContent(g.suite, signer, wire.PublicMessageFormat, content, g.octets)
 	if err != nil {
 		return nil, err
 	}
-	ac.Auth.ConfirmationTag = tag
-	return publicMessage(ac, nil), nil
+	f.Auth.ConfirmationTag = tag
+	return publicMessage(f, nil), nil
 }
 
 // SignLeaf signs a leaf again after a test changed it.

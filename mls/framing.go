@@ -10,40 +10,63 @@ import (
 	"parley/syntax"
 )
 
-// signContent signs a FramedContent for the given wire format (RFC 9420 §6.1). context is used for members' and external joiners'
-// content and left out for others.
-func signContent(s *suite.Suite, signer crypto.Signer, format wire.WireFormat, content wire.FramedContent, context *wire.GroupContext) (*wire.AuthenticatedContent, error) {
-	ac := &wire.AuthenticatedContent{Format: format, Content: content}
-	tbs := contentTBS(ac, context)
-	var err error
-	ac.Auth.Signature, err = signValue(s, signer, "FramedContentTBS", &tbs)
-	return ac, err
+// framed is content with its authentication, and the encoding that signature, tag and transcript have in common.
+type framed struct {
+	*wire.AuthenticatedContent
+	octets []byte // of Content
 }
 
-func verifyContent(s *suite.Suite, public []byte, ac *wire.AuthenticatedContent, context *wire.GroupContext) error {
-	tbs := contentTBS(ac, context)
-	return verifyValue(s, public, "FramedContentTBS", &tbs, ac.Auth.Signature, RuleSignature)
+func frame(ac *wire.AuthenticatedContent) (*framed, error) {
+	octets, err := marshal(&ac.Content)
+	return &framed{ac, octets}, err
 }
 
-func contentTBS(ac *wire.AuthenticatedContent, context *wire.GroupContext) wire.FramedContentTBS {
-	return wire.FramedContentTBS{Format: ac.Format, Content: &ac.Content, Context: context}
+// tbs is FramedContentTBS in parts (RFC 9420 §6.1). context is the encoded GroupContext, which is used for members' and external
+// joiners' content only.
+func (f *framed) tbs(context []byte) [][]byte {
+	head := []byte{byte(wire.MLS10 >> 8), byte(wire.MLS10), byte(f.Format >> 8), byte(f.Format)}
+	switch f.Content.Sender.Type {
+	case wire.MemberSender, wire.NewMemberCommitSender:
+		return [][]byte{head, f.octets, context}
+	}
+	return [][]byte{head, f.octets}
 }
 
-// contentTBM is what the membership tag covers (RFC 9420 §6.2).
-func contentTBM(ac *wire.AuthenticatedContent, context *wire.GroupContext) *wire.AuthenticatedContentTBM {
-	return &wire.AuthenticatedContentTBM{TBS: contentTBS(ac, context), Auth: ac.Auth}
+// tbm is AuthenticatedContentTBM in parts, which the membership tag covers (RFC 9420 §6.2).
+func (f *framed) tbm(context []byte) ([][]byte, error) {
+	auth, err := marshal(&wire.FramedAuth{AuthData: f.Auth, Type: f.Content.Type})
+	return append(f.tbs(context), auth), err
+}
+
+func (f *framed) verify(s *suite.Suite, public, context []byte) error {
+	return because(RuleSignature, s.VerifyParts(public, "FramedContentTBS", f.Auth.Signature, f.tbs(context)...))
+}
+
+func (f *framed) confirmedHash(s *suite.Suite, interim []byte) ([]byte, error) {
+	hash, err := schedule.ConfirmedHash(s, interim, f.Format, f.octets, f.Auth.Signature)
+	return hash, because(RuleEncoding, err)
+}
+
+// signContent signs a FramedContent for the given wire format (RFC 9420 §6.1).
+func signContent(s *suite.Suite, signer crypto.Signer, format wire.WireFormat, content wire.FramedContent, context []byte) (*framed, error) {
+	f, err := frame(&wire.AuthenticatedContent{Format: format, Content: content})
+	if err != nil {
+		return nil, err
+	}
+	f.Auth.Signature, err = s.SignWithLabel(signer, "FramedContentTBS", f.tbs(context)...)
+	return f, because(RuleSignature, err)
 }
 
 // publicMessage frames content in the clear; tag is nil for those who are not members.
-func publicMessage(ac *wire.AuthenticatedContent, tag []byte) *wire.Message {
+func publicMessage(f *framed, tag []byte) *wire.Message {
 	return &wire.Message{Version: wire.MLS10, Format: wire.PublicMessageFormat, Public: &wire.PublicMessage{
-		Content: ac.Content, Auth: ac.Auth, MembershipTag: tag,
+		Content: f.Content, Auth: f.Auth, MembershipTag: tag,
 	}}
 }
 
 // authenticated returns the content of a PublicMessage as it was signed.
-func authenticated(m *wire.PublicMessage) *wire.AuthenticatedContent {
-	return &wire.AuthenticatedContent{Format: wire.PublicMessageFormat, Content: m.Content, Auth: m.Auth}
+func authenticated(m *wire.PublicMessage) (*framed, error) {
+	return frame(&wire.AuthenticatedContent{Format: wire.PublicMessageFormat, Content: m.Content, Auth: m.Auth})
 }
 
 // cryptor holds what sealing and opening the private messages of one epoch needs. The steps (ratchet key, associated data,

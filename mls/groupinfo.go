@@ -27,15 +27,11 @@ func (g *PublicGroup) checkInfoSignature(info *wire.GroupInfo) error {
 // CheckGroupInfo checks that a GroupInfo describes g, is signed by the given member, has external_pub and no ratchet_tree
 // (A-X13, A-X14). A hub calls it on Staged.Next with Staged.Committer.
 func (g *PublicGroup) CheckGroupInfo(info *wire.GroupInfo, signer LeafIndex) error {
-	want, err := marshal(g.context)
-	if err != nil {
-		return err
-	}
 	got, err := marshal(&info.Context)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(want, got) || !bytes.Equal(info.ConfirmationTag, g.tag) || info.Signer != uint32(signer) {
+	if !bytes.Equal(g.octets, got) || !bytes.Equal(info.ConfirmationTag, g.tag) || info.Signer != uint32(signer) {
 		return broken(RuleGroupInfo)
 	}
 	if _, err := externalPub(info); err != nil {

@@ -53,6 +53,9 @@ func Create(cfg *Config, p CreateParams, now time.Time) (*Group, error) {
 	if err != nil {
 		return nil, because(RuleSecret, err)
 	}
+	if public.octets, err = marshal(public.context); err != nil {
+		return nil, err
+	}
 	public.tag = epoch.ConfirmationTag(nil)
 	if public.interim, err = schedule.InterimHash(s, nil, public.tag); err != nil {
 		return nil, because(RuleEncoding, err)
@@ -132,11 +135,7 @@ func Join(cfg *Config, p JoinParams, now time.Time) (*Group, *wire.GroupInfo, er
 	if err := g.findOwn(joiners); err != nil {
 		return nil, nil, err
 	}
-	context, err := marshal(g.public.context)
-	if err != nil {
-		return nil, nil, err
-	}
-	epoch, err := schedule.FromJoiner(s, secrets[0].JoinerSecret, psk, context)
+	epoch, err := schedule.FromJoiner(s, secrets[0].JoinerSecret, psk, g.public.octets)
 	if err != nil {
 		return nil, nil, because(RuleSecret, err)
 	}

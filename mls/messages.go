@@ -34,18 +34,18 @@ func (g *Group) Seal(leaf LeafIndex, aad, data []byte) (*wire.Message, Delta, er
 	if err := g.public.checkAAD(aad); err != nil {
 		return nil, nil, err
 	}
-	ac, err := signContent(g.public.suite, o.signer, wire.PrivateMessageFormat, wire.FramedContent{
+	f, err := signContent(g.public.suite, o.signer, wire.PrivateMessageFormat, wire.FramedContent{
 		GroupID:           g.public.context.GroupID,
 		Epoch:             g.public.context.Epoch,
 		Sender:            wire.Sender{Type: wire.MemberSender, Index: uint32(leaf)},
 		AuthenticatedData: aad,
 		Type:              wire.ApplicationContent,
 		Application:       data,
-	}, g.public.context)
+	}, g.public.octets)
 	if err != nil {
 		return nil, nil, err
 	}
-	return g.sealed(ac)
+	return g.sealed(f.AuthenticatedContent)
 }
 
 // sealed encrypts content that is signed for the private format.
@@ -84,18 +84,22 @@ func (g *Group) Open(m *wire.PrivateMessage) (*Received, Delta, error) {
 		return nil, nil, broken(RuleState)
 	}
 	if m.Epoch == g.public.Epoch() {
-		return g.openIn(m, g.cryptor(), g.public.context, g.public.needs.safeAAD, g.public.Leaf)
+		return g.openIn(m, g.cryptor(), g.public.octets, g.public.needs.safeAAD, g.public.Leaf)
 	}
 	for i, e := range g.past {
 		if e.context.Epoch == m.Epoch {
 			x := &cryptor{suite: g.public.suite, messages: e.messages, own: g.ownsLeaf, sender: e.senderDataKey(g.public.suite)}
-			return g.openIn(m, x, e.context, e.safeAAD, func(leaf LeafIndex) *wire.LeafNode { return g.leafIn(i, leaf) })
+			context, err := marshal(e.context)
+			if err != nil {
+				return nil, nil, err
+			}
+			return g.openIn(m, x, context, e.safeAAD, func(leaf LeafIndex) *wire.LeafNode { return g.leafIn(i, leaf) })
 		}
 	}
 	return nil, nil, broken(RuleEpoch)
 }
 
-func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context *wire.GroupContext, safe bool, leafAt func(LeafIndex) *wire.LeafNode) (*Received, Delta, error) {
+func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context []byte, safe bool, leafAt func(LeafIndex) *wire.LeafNode) (*Received, Delta, error) {
 	o, err := x.open(m)
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +111,11 @@ func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context *wire.GroupCo
 		o.use.Discard()
 		return nil, nil, broken(RuleSender)
 	}
-	if err := verifyContent(g.public.suite, leaf.SignatureKey, o.content, context); err != nil {
+	f, err := frame(o.content)
+	if err == nil {
+		err = f.verify(g.public.suite, leaf.SignatureKey, context)
+	}
+	if err != nil {
 		o.use.Discard()
 		return nil, nil, err
 	}
@@ -247,37 +255,37 @@ func (g *Group) propose(o *ownLeaf, p wire.Proposal, aad []byte, now time.Time) 
 	if p.Type == wire.SelfRemoveProposal {
 		format = wire.PublicMessageFormat // mls-extensions §6.3
 	}
-	ac, err := signContent(g.public.suite, o.signer, format, wire.FramedContent{
+	f, err := signContent(g.public.suite, o.signer, format, wire.FramedContent{
 		GroupID:           g.public.context.GroupID,
 		Epoch:             g.public.context.Epoch,
 		Sender:            wire.Sender{Type: wire.MemberSender, Index: uint32(o.leaf)},
 		AuthenticatedData: aad,
 		Type:              wire.ProposalContent,
 		Proposal:          &p,
-	}, g.public.context)
+	}, g.public.octets)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if _, err := g.public.stage(ac, nil, now); err != nil {
+	if _, err := g.public.stage(f, nil, now); err != nil {
 		return nil, nil, nil, err
 	}
-	if ref, err = g.public.suite.ProposalRef(ac); err != nil {
+	if ref, err = g.public.suite.ProposalRef(f.AuthenticatedContent); err != nil {
 		return nil, nil, nil, because(RuleEncoding, err)
 	}
-	m, d, err = g.frame(ac)
+	m, d, err = g.frame(f)
 	return m, ref, d, err
 }
 
 // frame makes a message of a member's signed handshake content.
-func (g *Group) frame(ac *wire.AuthenticatedContent) (*wire.Message, Delta, error) {
-	if ac.Format == wire.PrivateMessageFormat {
-		return g.sealedHandshake(ac)
+func (g *Group) frame(f *framed) (*wire.Message, Delta, error) {
+	if f.Format == wire.PrivateMessageFormat {
+		return g.sealedHandshake(f.AuthenticatedContent)
 	}
-	tag, err := g.epoch.MembershipTag(contentTBM(ac, g.public.context))
+	tbm, err := f.tbm(g.public.octets)
 	if err != nil {
-		return nil, nil, because(RuleEncoding, err)
+		return nil, nil, err
 	}
-	return publicMessage(ac, tag), nil, nil
+	return publicMessage(f, g.epoch.MembershipTag(tbm...)), nil, nil
 }
 
 // sealedHandshake encrypts a proposal or commit and keeps its content: it cannot be opened when it comes back.

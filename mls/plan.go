@@ -179,6 +179,10 @@ func (g *PublicGroup) finish(p *plan, t *tree.Tree, confirmed, tag []byte, inter
 		cfg: g.cfg, suite: g.suite, context: &context, tree: t, tag: tag, interim: interim,
 		needs: p.needs, census: p.census, frozen: p.reinit != nil,
 	}
+	var err error
+	if next.octets, err = marshal(next.context); err != nil {
+		return nil, err
+	}
 	if err := p.census.checkCredentials(); err != nil {
 		return nil, err
 	}

@@ -68,21 +68,28 @@ func (g *Group) isPending(m *wire.Message) (bool, error) {
 }
 
 // signed returns the signed content of a message after the checks that need secrets.
-func (s *GroupStaged) signed(m *wire.Message) (*wire.AuthenticatedContent, error) {
-	g := s.group
+func (s *GroupStaged) signed(m *wire.Message) (*framed, error) {
 	switch {
 	case m.Public != nil:
-		return authenticated(m.Public), g.checkMembership(m.Public)
+		f, err := authenticated(m.Public)
+		if err != nil {
+			return nil, err
+		}
+		return f, s.group.checkMembership(f, m.Public.MembershipTag)
 	case m.Private != nil && m.Private.Type != wire.ApplicationContent:
-		return s.decrypt(m)
+		ac, err := s.decrypt(m)
+		if err != nil {
+			return nil, err
+		}
+		return frame(ac)
 	}
 	return nil, broken(RuleFormat)
 }
 
 // checkMembership checks the membership tag of a member's message (RFC 9420 §6.2). A message of another group or epoch is left to the
 // common checks, which name that as the reason.
-func (g *Group) checkMembership(m *wire.PublicMessage) error {
-	content := &m.Content
+func (g *Group) checkMembership(f *framed, tag []byte) error {
+	content := &f.Content
 	here := bytes.Equal(content.GroupID, g.public.GroupID()) && content.Epoch == g.public.Epoch()
 	if !here || content.Sender.Type != wire.MemberSender {
 		return nil
@@ -90,11 +97,11 @@ func (g *Group) checkMembership(m *wire.PublicMessage) error {
 	if g.epoch == nil {
 		return broken(RuleState)
 	}
-	ok, err := g.epoch.VerifyMembership(contentTBM(authenticated(m), g.public.context), m.MembershipTag)
+	tbm, err := f.tbm(g.public.octets)
 	if err != nil {
-		return because(RuleEncoding, err)
+		return err
 	}
-	if !ok {
+	if !g.epoch.VerifyMembership(tag, tbm...) {
 		return broken(RuleMembership)
 	}
 	return nil
@@ -269,10 +276,7 @@ func (s *GroupStaged) openPath(stay []*ownLeaf) (commitSecret []byte, err error)
 func (s *GroupStaged) derive(commitSecret []byte) error {
 	g := s.group
 	c := g.public.suite
-	context, err := marshal(s.Staged.next.context)
-	if err != nil {
-		return err
-	}
+	context := s.Staged.next.octets
 	psk, err := pskSecret(c, s.plan.psks, g.psk)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ type PublicGroup struct {
 	cfg     *Config
 	suite   *suite.Suite
 	context *wire.GroupContext
+	octets  []byte // encoded context
 	tree    *tree.Tree
 	tag     []byte  // confirmation tag of this epoch
 	interim []byte  // interim transcript hash (RFC 9420 §8.2)
@@ -64,6 +65,9 @@ func newPublicGroup(cfg *Config, info *wire.GroupInfo, nodes *tree.Tree, now tim
 		return nil, err
 	}
 	var err error
+	if g.octets, err = marshal(g.context); err != nil {
+		return nil, err
+	}
 	g.interim, err = schedule.InterimHash(s, context.ConfirmedTranscriptHash, info.ConfirmationTag)
 	return g, because(RuleEncoding, err)
 }
@@ -223,7 +227,7 @@ func (g *PublicGroup) ProposeExternal(senderIndex uint32, signer crypto.Signer, 
 	if err := g.checkAAD(aad); err != nil {
 		return nil, err
 	}
-	ac, err := signContent(g.suite, signer, wire.PublicMessageFormat, wire.FramedContent{
+	f, err := signContent(g.suite, signer, wire.PublicMessageFormat, wire.FramedContent{
 		GroupID:           g.context.GroupID,
 		Epoch:             g.context.Epoch,
 		Sender:            wire.Sender{Type: wire.ExternalSenderType, Index: senderIndex},
@@ -234,5 +238,5 @@ func (g *PublicGroup) ProposeExternal(senderIndex uint32, signer crypto.Signer, 
 	if err != nil {
 		return nil, err
 	}
-	return publicMessage(ac, nil), nil
+	return publicMessage(f, nil), nil
 }

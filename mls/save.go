@@ -171,6 +171,9 @@ func LoadPublicGroup(cfg *Config, records []Record) (*PublicGroup, error) {
 	if g.needs, err = needsOf(g.context.Extensions); err != nil {
 		return nil, err
 	}
+	if g.octets, err = marshal(g.context); err != nil {
+		return nil, err
+	}
 	for _, leaf := range t.All() {
 		g.census.count(leaf, 1)
 	}

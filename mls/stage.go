@@ -14,12 +14,16 @@ func (g *PublicGroup) Process(m *wire.Message, now time.Time) (*Staged, error) {
 	if m.Public == nil {
 		return nil, broken(RuleFormat)
 	}
-	return g.stage(authenticated(m.Public), m, now)
+	f, err := authenticated(m.Public)
+	if err != nil {
+		return nil, err
+	}
+	return g.stage(f, m, now)
 }
 
 // stage is the one judge of handshake messages, for hub and member alike. m is nil for content that came encrypted.
-func (g *PublicGroup) stage(ac *wire.AuthenticatedContent, m *wire.Message, now time.Time) (*Staged, error) {
-	content := &ac.Content
+func (g *PublicGroup) stage(f *framed, m *wire.Message, now time.Time) (*Staged, error) {
+	content := &f.Content
 	if !bytes.Equal(content.GroupID, g.context.GroupID) {
 		return nil, broken(RuleGroupID)
 	}
@@ -29,17 +33,17 @@ func (g *PublicGroup) stage(ac *wire.AuthenticatedContent, m *wire.Message, now 
 	if g.frozen {
 		return nil, broken(RuleFrozen)
 	}
-	public, leaf, err := g.senderKey(ac)
+	public, leaf, err := g.senderKey(f.AuthenticatedContent)
 	if err != nil {
 		return nil, err
 	}
-	if err := verifyContent(g.suite, public, ac, g.context); err != nil {
+	if err := f.verify(g.suite, public, g.octets); err != nil {
 		return nil, err
 	}
 	if err := g.checkAAD(content.AuthenticatedData); err != nil {
 		return nil, err
 	}
-	s := &Staged{from: g, content: ac, message: m, leaf: leaf}
+	s := &Staged{from: g, content: f, message: m, leaf: leaf}
 	if content.Type == wire.ProposalContent {
 		err = g.stageProposal(s, now)
 	} else {
@@ -96,7 +100,7 @@ func (g *PublicGroup) stageProposal(s *Staged, now time.Time) error {
 		return err
 	}
 	var err error
-	if p.Ref, err = g.suite.ProposalRef(s.content); err != nil {
+	if p.Ref, err = g.suite.ProposalRef(s.content.AuthenticatedContent); err != nil {
 		return because(RuleEncoding, err)
 	}
 	next := *g
@@ -153,9 +157,9 @@ func (g *PublicGroup) stageCommit(s *Staged, now time.Time) error {
 	case p.path:
 		return broken(RulePathMissing)
 	}
-	confirmed, err := schedule.ConfirmedHash(g.suite, g.interim, s.content)
+	confirmed, err := s.content.confirmedHash(g.suite, g.interim)
 	if err != nil {
-		return because(RuleEncoding, err)
+		return err
 	}
 	tag := s.content.Auth.ConfirmationTag
 	interim, err := schedule.InterimHash(g.suite, confirmed, tag)

@@ -8,7 +8,7 @@ import (
 type Staged struct {
 	from    *PublicGroup
 	next    *PublicGroup
-	content *wire.AuthenticatedContent
+	content *framed
 	message *wire.Message // nil when it came encrypted
 	leaf    *wire.LeafNode
 	list    []Proposed

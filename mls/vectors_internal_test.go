@@ -175,7 +175,13 @@ func (c *protectionCase) group(t *testing.T, s *suite.Suite, own LeafIndex) *Gro
 	context := &wire.GroupContext{
 		Version: wire.MLS10, Suite: s.ID(), GroupID: c.GroupID, Epoch: c.Epoch, TreeHash: c.TreeHash, ConfirmedTranscriptHash: c.Confirmed,
 	}
-	g := newGroup(&Config{}, &PublicGroup{cfg: &Config{}, suite: s, context: context, tree: nodes, needs: &needs{}, census: newCensus()})
+	octets, err := marshal(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGroup(&Config{}, &PublicGroup{
+		cfg: &Config{}, suite: s, context: context, octets: octets, tree: nodes, needs: &needs{}, census: newCensus(),
+	})
 	g.own = []*ownLeaf{{leaf: own, signer: rawSigner(t, s.ID(), c.Private)}}
 	var secrets []byte
 	for _, secret := range [][]byte{c.SenderData, nil, nil, nil, nil, c.Membership, nil, nil, nil} {
@@ -195,18 +201,18 @@ type savedSecret []byte
 func (v *savedSecret) Syntax(c *syntax.Codec) { syntax.Opaque(c, (*[]byte)(v)) }
 
 // signed makes the checks of Process up to the signature; what the vectors propose is nonsense in their group.
-func (c *protectionCase) signed(t *testing.T, g *Group, m *wire.Message) *wire.AuthenticatedContent {
+func (c *protectionCase) signed(t *testing.T, g *Group, m *wire.Message) *framed {
 	t.Helper()
 	staged := &GroupStaged{group: g}
 	ac, err := staged.signed(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, _, err := g.public.senderKey(ac)
+	public, _, err := g.public.senderKey(ac.AuthenticatedContent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := verifyContent(g.public.suite, public, ac, g.public.context); err != nil {
+	if err := ac.verify(g.public.suite, public, g.public.octets); err != nil {
 		t.Fatal(err)
 	}
 	if staged.use != nil {
@@ -259,7 +265,7 @@ func (c *protectionCase) protect(t *testing.T, sender, receiver *Group) {
 			{Type: wire.CommitContent, Commit: commit},
 		} {
 			content.GroupID, content.Epoch, content.Sender = c.GroupID, c.Epoch, wire.Sender{Type: wire.MemberSender, Index: 1}
-			ac, err := signContent(sender.public.suite, sender.own[0].signer, format, content, sender.public.context)
+			ac, err := signContent(sender.public.suite, sender.own[0].signer, format, content, sender.public.octets)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -383,7 +389,7 @@ func checkRebuild(t *testing.T, c wirecase.Case) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &PublicGroup{cfg: &Config{}, suite: s, context: context, tree: nodes, tag: in.Tag}
+	g := &PublicGroup{cfg: &Config{}, suite: s, context: context, octets: in.Context, tree: nodes, tag: in.Tag}
 	partial := decodeTest[wire.PartialGroupInfo](t, in.Partial)
 	info, err := g.CompleteGroupInfo(partial, 0)
 	if err != nil {

@@ -27,15 +27,20 @@ func (s *Suite) Hash(parts ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-// MAC returns HMAC of data.
-func (s *Suite) MAC(key, data []byte) []byte {
+// MAC returns HMAC of the concatenated parts.
+func (s *Suite) MAC(key []byte, parts ...[]byte) []byte {
 	m := hmac.New(s.newHash, key)
-	m.Write(data)
+	for _, p := range parts {
+		m.Write(p)
+	}
 	return m.Sum(nil)
 }
 
 // VerifyMAC compares a MAC in constant time.
-func (s *Suite) VerifyMAC(key, data, tag []byte) bool { return hmac.Equal(s.MAC(key, data), tag) }
+func (s *Suite) VerifyMAC(key, data, tag []byte) bool { return SameTag(s.MAC(key, data), tag) }
+
+// SameTag compares two tags in constant time.
+func SameTag(a, b []byte) bool { return hmac.Equal(a, b) }
 
 // Extract is KDF.Extract of RFC 9420 §8.
 func (s *Suite) Extract(salt, ikm []byte) []byte {

@@ -57,11 +57,29 @@ func (s *Suite) CheckPublicKey(public []byte) error {
 
 // EncryptWithLabel seals plaintext to a public key (RFC 9420 §5.1.3).
 func (s *Suite) EncryptWithLabel(public []byte, label string, context, plaintext []byte) (wire.HPKECiphertext, error) {
-	key, err := s.publicKey(public)
+	p, err := s.Purpose(label, context)
 	if err != nil {
 		return wire.HPKECiphertext{}, err
 	}
+	return p.Encrypt(public, plaintext)
+}
+
+// Purpose is a label and a context under which much is sealed to many; it may be used by any number of goroutines.
+type Purpose struct {
+	suite *Suite
+	info  []byte
+}
+
+// Purpose encodes a label and a context once.
+func (s *Suite) Purpose(label string, context []byte) (*Purpose, error) {
 	info, err := encryptInfo(label, context)
+	return &Purpose{s, info}, err
+}
+
+// Encrypt is EncryptWithLabel.
+func (p *Purpose) Encrypt(public, plaintext []byte) (wire.HPKECiphertext, error) {
+	s, info := p.suite, p.info
+	key, err := s.publicKey(public)
 	if err != nil {
 		return wire.HPKECiphertext{}, err
 	}

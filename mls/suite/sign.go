@@ -28,19 +28,46 @@ type scheme interface {
 	parse(public []byte) (crypto.PublicKey, error)
 }
 
-type signContent struct{ label, content []byte }
-
-func (v *signContent) Syntax(c *syntax.Codec) {
-	syntax.Opaque(c, &v.label)
-	syntax.Opaque(c, &v.content)
+// signInput is SignContent of RFC 9420 §5.1.2, in memory of its exact size.
+func signInput(label string, content [][]byte) ([]byte, error) {
+	size := 0
+	for _, part := range content {
+		size += len(part)
+	}
+	out := make([]byte, 0, len(labelPrefix)+len(label)+size+8)
+	full := []byte(labelPrefix + label)
+	out, err := syntax.Append(out, (*opaque)(&full))
+	if err != nil {
+		return nil, err
+	}
+	if out, err = appendLength(out, size); err != nil {
+		return nil, err
+	}
+	for _, part := range content {
+		out = append(out, part...)
+	}
+	return out, nil
 }
 
-func signInput(label string, content []byte) ([]byte, error) {
-	return syntax.Marshal(&signContent{[]byte(labelPrefix + label), content})
+type opaque []byte
+
+func (v *opaque) Syntax(c *syntax.Codec) { syntax.Opaque(c, (*[]byte)(v)) }
+
+// appendLength appends the length of an opaque<V> (RFC 9420 §2.1.2), so that its content may follow in parts.
+func appendLength(out []byte, n int) ([]byte, error) {
+	switch {
+	case n < 1<<6:
+		return append(out, byte(n)), nil
+	case n < 1<<14:
+		return append(out, byte(n>>8)|0x40, byte(n)), nil
+	case n <= syntax.MaxVector:
+		return append(out, byte(n>>24)|0x80, byte(n>>16), byte(n>>8), byte(n)), nil
+	}
+	return nil, syntax.ErrTooLong
 }
 
-// SignWithLabel signs content (RFC 9420 §5.1.2).
-func (s *Suite) SignWithLabel(key crypto.Signer, label string, content []byte) ([]byte, error) {
+// SignWithLabel signs the parts of a content, one after the other (RFC 9420 §5.1.2).
+func (s *Suite) SignWithLabel(key crypto.Signer, label string, content ...[]byte) ([]byte, error) {
 	if key == nil {
 		return nil, ErrSignatureKey
 	}
@@ -56,6 +83,11 @@ func (s *Suite) SignWithLabel(key crypto.Signer, label string, content []byte) (
 
 // VerifyWithLabel checks a signature under a public key in wire form.
 func (s *Suite) VerifyWithLabel(public []byte, label string, content, signature []byte) error {
+	return s.VerifyParts(public, label, signature, content)
+}
+
+// VerifyParts is VerifyWithLabel for a content in parts.
+func (s *Suite) VerifyParts(public []byte, label string, signature []byte, content ...[]byte) error {
 	key, err := s.signature.parse(public)
 	if err != nil {
 		return err

@@ -62,6 +62,14 @@ func (v *AuthData) code(c *syntax.Codec, t ContentType) {
 	}
 }
 
+// FramedAuth is AuthData of content of the given type, on its own.
+type FramedAuth struct {
+	AuthData
+	Type ContentType
+}
+
+func (v *FramedAuth) Syntax(c *syntax.Codec) { v.code(c, v.Type) }
+
 // AuthenticatedContent is a message with its authentication, the same whichever way it was framed (RFC 9420 §6.1). Proposal
 // references and transcript hashes are computed from it.
 type AuthenticatedContent struct {

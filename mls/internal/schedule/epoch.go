@@ -156,22 +156,14 @@ func (e *Epoch) VerifyConfirmation(confirmedTranscriptHash, tag []byte) bool {
 	return e.suite.VerifyMAC(e.secrets[confirm], confirmedTranscriptHash, tag)
 }
 
-// MembershipTag shows that a PublicMessage comes from a member (RFC 9420 §6.2).
-func (e *Epoch) MembershipTag(m *wire.AuthenticatedContentTBM) ([]byte, error) {
-	octets, err := syntax.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	return e.suite.MAC(e.secrets[membership], octets), nil
+// MembershipTag shows that a PublicMessage comes from a member; tbm is AuthenticatedContentTBM in parts (RFC 9420 §6.2).
+func (e *Epoch) MembershipTag(tbm ...[]byte) []byte {
+	return e.suite.MAC(e.secrets[membership], tbm...)
 }
 
 // VerifyMembership checks a membership tag in constant time.
-func (e *Epoch) VerifyMembership(m *wire.AuthenticatedContentTBM, tag []byte) (bool, error) {
-	octets, err := syntax.Marshal(m)
-	if err != nil {
-		return false, err
-	}
-	return e.suite.VerifyMAC(e.secrets[membership], octets, tag), nil
+func (e *Epoch) VerifyMembership(tag []byte, tbm ...[]byte) bool {
+	return suite.SameTag(e.MembershipTag(tbm...), tag)
 }
 
 // Export derives n octets for the application (RFC 9420 §8.5); nil when n is out of range.

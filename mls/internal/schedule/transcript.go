@@ -6,30 +6,23 @@ import (
 	"parley/syntax"
 )
 
-type confirmedInput struct{ content *wire.AuthenticatedContent }
+type opaque []byte
 
-func (v *confirmedInput) Syntax(c *syntax.Codec) {
-	syntax.U16(c, &v.content.Format)
-	v.content.Content.Syntax(c)
-	syntax.Opaque(c, &v.content.Auth.Signature)
-}
+func (v *opaque) Syntax(c *syntax.Codec) { syntax.Opaque(c, (*[]byte)(v)) }
 
-type interimInput struct{ tag []byte }
-
-func (v *interimInput) Syntax(c *syntax.Codec) { syntax.Opaque(c, &v.tag) }
-
-// ConfirmedHash appends a commit to the transcript (RFC 9420 §8.2); interim is that of the epoch in which it was sent.
-func ConfirmedHash(s *suite.Suite, interim []byte, commit *wire.AuthenticatedContent) ([]byte, error) {
-	octets, err := syntax.Marshal(&confirmedInput{commit})
+// ConfirmedHash appends a commit to the transcript (RFC 9420 §8.2); interim is that of the epoch in which it was sent, content the
+// encoded FramedContent.
+func ConfirmedHash(s *suite.Suite, interim []byte, format wire.WireFormat, content, signature []byte) ([]byte, error) {
+	signed, err := syntax.Marshal((*opaque)(&signature))
 	if err != nil {
 		return nil, err
 	}
-	return s.Hash(interim, octets), nil
+	return s.Hash(interim, []byte{byte(format >> 8), byte(format)}, content, signed), nil
 }
 
 // InterimHash appends the confirmation tag (RFC 9420 §8.2).
 func InterimHash(s *suite.Suite, confirmed, confirmationTag []byte) ([]byte, error) {
-	octets, err := syntax.Marshal(&interimInput{confirmationTag})
+	octets, err := syntax.Marshal((*opaque)(&confirmationTag))
 	if err != nil {
 		return nil, err
 	}

@@ -223,7 +223,11 @@ func TestTranscriptHashes(t *testing.T) {
 			if err := syntax.Unmarshal(c.Commit, &ac); err != nil {
 				t.Fatal(err)
 			}
-			confirmed, err := ConfirmedHash(s, c.InterimBefore, &ac)
+			content, err := syntax.Marshal(&ac.Content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			confirmed, err := ConfirmedHash(s, c.InterimBefore, ac.Format, content, ac.Auth.Signature)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -152,9 +152,13 @@ func (p *Path) Seal(groupContext []byte, added []LeafIndex, parallel func(n int,
 	if parallel == nil {
 		parallel = inOrder
 	}
+	purpose, err := p.suite.Purpose(pathNodeLabel, groupContext)
+	if err != nil {
+		return nil, err
+	}
 	parallel(len(boxes), func(i int) {
 		b := boxes[i]
-		*b.out, errs[i] = p.suite.EncryptWithLabel(b.public, pathNodeLabel, groupContext, b.secret)
+		*b.out, errs[i] = purpose.Encrypt(b.public, b.secret)
 	})
 	for _, err := range errs {
 		if err != nil {
