@@ -25,12 +25,14 @@ var (
 // CodeLife is how long an enrolment code can be used.
 const CodeLife = 7 * 24 * time.Hour
 
-// Accounts are the users and devices of one provider. The fields are set once by the composer.
+// Accounts are the users and devices of one provider. The fields are set once by the composer. They are safe for concurrent use.
 type Accounts struct {
 	Provider uri.Provider
 	Update   func(context.Context, func(Tx) error) error
 	View     func(context.Context, func(Tx) error) error
 	Now      func() time.Time
+
+	known known
 }
 
 // Invite makes the user if it does not exist yet and returns a fresh enrolment code for one device. One transaction; a crash after
@@ -105,11 +107,15 @@ func (a *Accounts) Enrol(ctx context.Context, code, device string) (Enrolled, er
 	return out, nil
 }
 
-// Authenticate returns the device that a token belongs to.
+// Authenticate returns the device that a token belongs to. It may remember for some seconds that a token was good; Revoke ends that.
 func (a *Accounts) Authenticate(ctx context.Context, token string) (Device, error) {
-	var device Device
+	sum := hash(token)
+	device, found, changes := a.known.find(sum, a.Now())
+	if found {
+		return device, nil
+	}
 	err := a.View(ctx, func(tx Tx) error {
-		d, found, err := tx.DeviceByToken(hash(token))
+		d, found, err := tx.DeviceByToken(sum)
 		if err != nil {
 			return err
 		}
@@ -119,6 +125,9 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Device, erro
 		device = d
 		return nil
 	})
+	if err == nil {
+		a.known.keep(sum, device, changes, a.Now())
+	}
 	return device, err
 }
 
@@ -129,6 +138,7 @@ func (a *Accounts) Revoke(ctx context.Context, client uri.Client) error {
 		return ErrUnknown
 	}
 	now := a.Now()
+	defer a.known.forget() // also when the outcome is not known
 	return a.Update(ctx, func(tx Tx) error {
 		devices, err := tx.Devices(user)
 		if err != nil {
