@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -56,7 +57,8 @@ type Outbox struct {
 
 	mu           sync.Mutex
 	sending      map[laneKey]bool
-	abroad       int // how many of sending go to other providers
+	claims       uint64 // how often a lane was put on its way
+	abroad       int    // how many of sending go to other providers
 	destinations map[string]*destination
 }
 
@@ -98,41 +100,108 @@ type Sending struct {
 // Next returns the next batch to send, which is then on its way until Done. When nothing is due it returns nil and the time at
 // which something will be; zero when only a new item, or a Done, brings more.
 func (o *Outbox) Next(ctx context.Context) (*Sending, time.Time, error) {
+	list, next, err := o.NextAll(ctx, 1)
+	if len(list) == 0 {
+		return nil, next, err
+	}
+	return list[0], time.Time{}, nil
+}
+
+// NextAll is Next for up to most batches, of different lanes, from one snapshot. When there are fewer, nothing else was due then.
+func (o *Outbox) NextAll(ctx context.Context, most int) ([]*Sending, time.Time, error) {
 	for {
 		now := o.cfg.Now()
 		if err := o.wakeHeard(ctx, now); err != nil {
 			return nil, time.Time{}, err
 		}
-		busy, limit, retry := o.busy(now)
-		var due []Lane
-		var wait time.Time
-		err := o.cfg.Store.View(ctx, func(tx Tx) error {
-			var err error
-			if due, err = tx.Due(now, busy, limit); err != nil || len(due) >= limit {
-				return err
-			}
-			wait, err = tx.NextDue(now)
-			return err
-		})
+		look := o.busy(now)
+		found, wait, err := o.look(ctx, look, most, now)
 		if err != nil {
 			return nil, time.Time{}, err
 		}
-		lane, claimed := o.claim(due, now)
-		if !claimed {
-			return nil, earliest(wait, retry), nil
+		list, fresh := o.claim(found, look, now)
+		if !fresh {
+			continue // another worker was faster
 		}
-		s, fresh, err := o.read(ctx, lane)
-		if fresh {
-			return s, time.Time{}, nil
+		good, err := o.decode(ctx, list)
+		if err != nil || len(good) > 0 {
+			return good, time.Time{}, err
 		}
-		if errors.Is(err, errDamaged) {
-			err = o.park(ctx, lane)
-		}
-		o.release(lane)
-		if err != nil {
-			return nil, time.Time{}, err
+		if len(list) == 0 {
+			return nil, earliest(wait, look.retry), nil
 		}
 	}
+}
+
+// look reads the lanes that are due with their batches. The snapshot is newer than what seen says is on its way, so that a lane which
+// is not is read as its last Done left it.
+func (o *Outbox) look(ctx context.Context, seen *seen, most int, now time.Time) (found []*Sending, wait time.Time, err error) {
+	limit := len(seen.sending) + most
+	err = o.cfg.Store.View(ctx, func(tx Tx) error {
+		found, wait = nil, time.Time{}
+		due, err := tx.Due(now, seen.busy, limit)
+		if err != nil {
+			return err
+		}
+		for _, lane := range due {
+			if len(found) == most {
+				break
+			}
+			if seen.sending[laneKey{lane.Destination, lane.Room}] && !planted("two in flight") {
+				continue
+			}
+			s := &Sending{Room: lane.Room, Body: new(mimi.NotifyBody), lane: lane}
+			if s.items, err = tx.Batch(lane); err != nil {
+				return err
+			}
+			found = append(found, s)
+		}
+		if len(found) == 0 && len(due) < limit {
+			wait, err = tx.NextDue(now)
+		}
+		return err
+	})
+	return found, wait, err
+}
+
+// decode makes what claim has put on its way ready to send. What is damaged is parked.
+func (o *Outbox) decode(ctx context.Context, list []*Sending) (good []*Sending, err error) {
+	for _, s := range list {
+		if err != nil {
+			o.release(s.lane)
+			continue
+		}
+		if s.decode() == nil {
+			good = append(good, s)
+			continue
+		}
+		err = o.park(ctx, s.lane)
+		o.release(s.lane)
+	}
+	if err != nil {
+		for _, s := range good {
+			o.release(s.lane)
+		}
+		return nil, err
+	}
+	return good, nil
+}
+
+func (s *Sending) decode() (err error) {
+	if s.Destination, err = uri.ProviderFromDomain(s.lane.Destination); err != nil {
+		return errDamaged
+	}
+	if n := len(s.items); n == 0 || s.items[0].Sequence != s.lane.First || s.items[n-1].Sequence != s.lane.Last {
+		return errDamaged
+	}
+	s.Body.Items = make([]mimi.FanoutMessage, len(s.items))
+	for i := range s.items {
+		// Our own octets: the limits for what strangers send do not apply.
+		if mimi.Limits(len(s.items[i].Body)).Unmarshal(s.items[i].Body, &s.Body.Items[i]) != nil {
+			return errDamaged
+		}
+	}
+	return nil
 }
 
 // errDamaged means that a batch cannot be read back as what was put into it.
@@ -154,44 +223,57 @@ func (o *Outbox) alarm(a Alarm) {
 	}
 }
 
-// busy lists the destinations that are not asked now, how many lanes to look at to find a free one, and when the first of the failing
-// ones is asked again.
-func (o *Outbox) busy(now time.Time) (names []string, limit int, retry time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for name, d := range o.destinations {
-		if o.closed(name, d, now) {
-			names = append(names, name)
-		}
-		if d.next.After(now) {
-			retry = earliest(retry, d.next)
-		}
-	}
-	slices.Sort(names)
-	return names, len(o.sending) + 1, retry
+// seen is what was on its way when a worker began to look.
+type seen struct {
+	busy    []string         // destinations that get nothing now
+	sending map[laneKey]bool // lanes that are on their way
+	retry   time.Time        // when the first of the failing destinations is asked again
+	claims  uint64
 }
 
-func (o *Outbox) claim(due []Lane, now time.Time) (Lane, bool) {
+func (o *Outbox) busy(now time.Time) *seen {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, lane := range due {
-		key := laneKey{lane.Destination, lane.Room}
-		d := o.destinations[lane.Destination]
-		if o.sending[key] && !planted("two in flight") || d != nil && o.closed(lane.Destination, d, now) {
+	s := &seen{sending: maps.Clone(o.sending), claims: o.claims}
+	for name, d := range o.destinations {
+		if o.closed(name, d, now) {
+			s.busy = append(s.busy, name)
+		}
+		if d.next.After(now) {
+			s.retry = earliest(s.retry, d.next)
+		}
+	}
+	slices.Sort(s.busy)
+	return s
+}
+
+// claim puts batches on their way as far as their destinations take them. Nothing is claimed, and fresh is false, when another worker
+// has claimed since the snapshot: a lane may have been sent and noted in between.
+func (o *Outbox) claim(found []*Sending, seen *seen, now time.Time) (list []*Sending, fresh bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.claims != seen.claims {
+		return nil, len(found) == 0
+	}
+	for _, s := range found {
+		key := laneKey{s.lane.Destination, s.lane.Room}
+		d := o.destinations[key.destination]
+		if o.sending[key] && !planted("two in flight") || d != nil && o.closed(key.destination, d, now) {
 			continue
 		}
 		if d == nil {
 			d = new(destination)
-			o.destinations[lane.Destination] = d
+			o.destinations[key.destination] = d
 		}
 		d.sending++
 		o.sending[key] = true
-		if !o.own(lane.Destination) {
+		o.claims++
+		if !o.own(key.destination) {
 			o.abroad++
 		}
-		return lane, true
+		list = append(list, s)
 	}
-	return Lane{}, false
+	return list, true
 }
 
 func (o *Outbox) release(lane Lane) {
@@ -206,32 +288,6 @@ func (o *Outbox) release(lane Lane) {
 	if d.sending == 0 && d.failures == 0 {
 		delete(o.destinations, lane.Destination)
 	}
-}
-
-// read reads a lane's batch; fresh is false when the lane moved on between looking and claiming.
-func (o *Outbox) read(ctx context.Context, lane Lane) (s *Sending, fresh bool, err error) {
-	s = &Sending{Room: lane.Room, Body: new(mimi.NotifyBody), lane: lane}
-	if s.Destination, err = uri.ProviderFromDomain(lane.Destination); err != nil {
-		return nil, false, errors.Join(errDamaged, err)
-	}
-	err = o.cfg.Store.View(ctx, func(tx Tx) error {
-		s.items, err = tx.Batch(lane)
-		return err
-	})
-	if err != nil {
-		return nil, false, err
-	}
-	if n := len(s.items); n == 0 || s.items[0].Sequence != lane.First || s.items[n-1].Sequence != lane.Last {
-		return nil, false, nil
-	}
-	s.Body.Items = make([]mimi.FanoutMessage, len(s.items))
-	for i := range s.items {
-		// Our own octets: the limits for what strangers send do not apply.
-		if err := mimi.Limits(len(s.items[i].Body)).Unmarshal(s.items[i].Body, &s.Body.Items[i]); err != nil {
-			return nil, false, errors.Join(errDamaged, err)
-		}
-	}
-	return s, true, nil
 }
 
 // Done notes what became of a batch: nil when the destination took it, else the error of the call. The batch is no longer on its
