@@ -61,9 +61,12 @@ func TestGroupInfoOfACommit(t *testing.T) {
 		r := full(result)
 		r.GroupInfo.Full.Signature = flipped(r.GroupInfo.Full.Signature)
 		c.denies(c.alice, r, badInfo)
-		r = full(result)
-		c.bob.ResignInfo(r.GroupInfo.Full)
-		c.denies(c.alice, r, badInfo)
+		for _, signer := range []uint32{r.GroupInfo.Full.Signer, uint32(c.bob.Leaf(c.room))} { // another member's signature
+			r = full(result)
+			r.GroupInfo.Full.Signer = signer
+			c.bob.ResignInfo(r.GroupInfo.Full)
+			c.denies(c.alice, r, badInfo)
+		}
 		c.alice.Do(c.room, full(result))
 		tablet := c.Device("b.example", "bob", "tablet")
 		tablet.Do(c.room, tablet.Join(c.room, nil))

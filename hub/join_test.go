@@ -286,21 +286,18 @@ func (c *cast) reborn(d *roletest.Device) *roletest.Device {
 	return again
 }
 
-// replacing is an external commit that removes a leaf. The joiner's own engine would not make it for another client's leaf: the
-// validator is told only of the hub's.
+// replacing is an external commit that removes a leaf. The joiner's own engine would not make it for another client's leaf.
 func (c *cast) replacing(d *roletest.Device, leaf mls.LeafIndex) *mimi.UpdateRequest {
 	c.T.Helper()
-	state := d.Info(c.room)
-	credulous := c.MLS()
-	credulous.ValidateLeaf = nil
-	group, result, err := mls.ExternalJoin(credulous, mls.ExternalJoinParams{
-		GroupInfo: &state.GroupInfo, Tree: &state.Tree.Tree, Bundle: d.Package(nil), Signer: d.Key, AAD: c.alice.AAD(c.room), Remove: &leaf,
-	}, c.Now())
-	if err != nil {
-		c.T.Fatal(err)
-	}
-	d.Groups[c.room] = group
-	return roletest.Request(result)
+	d.MLS = c.credulous()
+	return d.Join(c.room, func(p *mls.ExternalJoinParams) { p.Remove = &leaf })
+}
+
+// credulous believes every credential.
+func (c *cast) credulous() *mls.Config {
+	cfg := c.MLS()
+	cfg.ValidateLeaf = nil
+	return cfg
 }
 
 func TestOneDeviceForEach(t *testing.T) {

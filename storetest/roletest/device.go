@@ -31,6 +31,8 @@ type Device struct {
 	// Lax says that what the engine refuses is noted in Refused and does not fail the test.
 	Lax     bool
 	Refused []error
+	// MLS is what the device's engine judges by; nil is what everybody does.
+	MLS *mls.Config
 
 	bundles map[string]*mls.KeyPackageBundle // by hexadecimal reference
 	cursor  inbox.Cursor
@@ -67,6 +69,13 @@ func (w *World) enrol(domain, user, name string) *Device {
 }
 
 func (d *Device) world() *World { return d.Home.world }
+
+func (d *Device) mls() *mls.Config {
+	if d.MLS != nil {
+		return d.MLS
+	}
+	return d.world().MLS()
+}
 
 // Package makes a KeyPackage that is not published. change may be nil.
 func (d *Device) Package(change func(*mls.KeyPackageParams)) *mls.KeyPackageBundle {
@@ -126,7 +135,7 @@ func (d *Device) NewGroup(at uri.Room, extensions wire.Extensions) (*mls.Group, 
 		must(w, extensions, err)
 	}
 	id := w.random(16)
-	group, err := mls.Create(w.MLS(), mls.CreateParams{GroupID: id, Bundle: d.Package(nil), Signer: d.Key, Extensions: extensions}, w.Now())
+	group, err := mls.Create(d.mls(), mls.CreateParams{GroupID: id, Bundle: d.Package(nil), Signer: d.Key, Extensions: extensions}, w.Now())
 	must(w, group, err)
 	info, err := group.GroupInfo(group.OwnLeaves()[0])
 	return group, must(w, info, err), group.Public().Tree()

@@ -96,7 +96,7 @@ func (d *Device) join(a *Arrival, now time.Time) error {
 		if a.Tree.Representation == wire.FullTree {
 			params.Tree = &a.Tree.Tree
 		}
-		group, _, err := mls.Join(d.world().MLS(), params, now)
+		group, _, err := mls.Join(d.mls(), params, now)
 		if err == nil {
 			d.Groups[a.Room] = group
 		}
@@ -151,7 +151,7 @@ func (d *Device) JoinWith(at uri.Room, state *mimi.GroupInfoRatchetTree, change 
 	if change != nil {
 		change(&p)
 	}
-	group, result, err := mls.ExternalJoin(w.MLS(), p, w.Now())
+	group, result, err := mls.ExternalJoin(d.mls(), p, w.Now())
 	must(w, result, err)
 	d.Groups[at] = group
 	return Request(result)
