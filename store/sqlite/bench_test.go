@@ -198,7 +198,7 @@ func benchmarkMessage(b *testing.B, stage string, workers int) {
 	var all sync.WaitGroup
 	left.Store(int64(b.N))
 	b.ResetTimer()
-	before, requests, groups, bytes := cpu(b), p.requests(), p.groups(), written(b)
+	before, requests, groups, bytes, kept := cpu(b), p.requests(), p.groups(), written(b), p.kept(b)
 	for w := range workers {
 		all.Go(func() {
 			for i := 0; left.Add(-1) >= 0; i++ {
@@ -216,6 +216,7 @@ func benchmarkMessage(b *testing.B, stage string, workers int) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 	b.ReportMetric(float64(p.requests()-requests)/float64(max(1, p.groups()-groups)), "requests/commit")
 	b.ReportMetric(float64(written(b)-bytes)/float64(b.N), "written-B/op")
+	b.ReportMetric(float64(p.kept(b)-kept)/float64(b.N), "kept-B/op")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -246,6 +247,18 @@ func (p *path) message(ctx context.Context, stage string, n int) error {
 
 func (p *path) requests() uint64 { return p.hub.commits.Load() + p.follower.commits.Load() }
 func (p *path) groups() uint64   { return p.hub.groups.Load() + p.follower.groups.Load() }
+
+// kept is how many octets of both databases are in use.
+func (p *path) kept(tb testing.TB) (n int64) {
+	for _, s := range []*Store{p.hub, p.follower} {
+		check1(tb, s.view(tb.Context(), func(c *conn) error {
+			pages, err := c.number("SELECT (page_count - freelist_count) * page_size FROM pragma_page_size, pragma_page_count, pragma_freelist_count")
+			n += pages
+			return err
+		}))
+	}
+	return n
+}
 
 // written is how many octets the process has handed to the kernel; 0 where that is not known.
 func written(tb testing.TB) (n int64) {

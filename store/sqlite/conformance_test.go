@@ -73,12 +73,12 @@ func note(s *Store) {
 	for range s.options.Readers {
 		r := <-s.readers
 		for text, stmt := range r.stmts {
-			queries.text[text] = len(stmt.args)
+			queries.text[text] = len(stmt.buffers)
 		}
 		s.readers <- r
 	}
 	for text, stmt := range s.writer.stmts {
-		queries.text[text] = len(stmt.args)
+		queries.text[text] = len(stmt.buffers)
 	}
 }
 

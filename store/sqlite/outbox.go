@@ -74,7 +74,7 @@ func (t *outboxTx) destinations() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r[0] == nil {
+		if r.null(0) {
 			t.waiting = out
 			return out, nil
 		}

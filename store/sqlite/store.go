@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	lib "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
 )
 
@@ -79,9 +78,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("sqlite: create the directory of the store: %w", err)
 	}
-	// Half the time of a commit on Linux, and no less durable; where the system has nothing like it, SQLite keeps to fsync.
-	if _, err := lib.Fdatasync(true); err != nil && !errors.Is(err, lib.ErrFdatasyncUnavailable) {
-		return nil, fmt.Errorf("sqlite: %w", err)
+	if err := fastSync(); err != nil {
+		return nil, err
 	}
 	s := &Store{
 		options:  o,
