@@ -27,6 +27,7 @@ const (
 	ErrReserved     Error = "content: reserved extension key"                   // §8.2.1
 	ErrOrigin       Error = "content: sender or room differs from MLS"          // §9.1
 	ErrExpires      Error = "content: expiry more than a year away"             // §9.1
+	ErrExpiryRule   Error = "content: expiry against the policy of the room"    // C-XPR-04
 	ErrURILength    Error = "content: URI too long for a message ID"            // §3.3
 	ErrReaction     Error = "content: not exactly one reaction"                 // §5.3
 	ErrLoop         Error = "content: replies or edits lead back to themselves" // §4.1

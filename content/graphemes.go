@@ -3,6 +3,7 @@ package content
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const zeroWidthJoiner = '\u200d'
@@ -51,3 +52,19 @@ func joins(previous, r rune) bool {
 func jamo(r rune) bool { return r >= 0x1100 && r <= 0x11FF }
 
 func regional(r rune) bool { return r >= 0x1F1E6 && r <= 0x1F1FF }
+
+// maxReaction is the most octets of a reaction; the longest emoji sequences have about 40.
+const maxReaction = 64
+
+// ReactionText is a text as a reaction to count by: ok is false unless it is one character as a user sees it (§5.3). How an emoji
+// wants to be painted makes no difference.
+func ReactionText(s string) (text string, ok bool) {
+	s = strings.TrimSpace(s)
+	if len(s) > maxReaction || !utf8.ValidString(s) || clusters(s) != 1 {
+		return "", false
+	}
+	if plain := strings.NewReplacer("\ufe0e", "", "\ufe0f", "").Replace(s); plain != "" {
+		s = plain
+	}
+	return s, strings.IndexFunc(s, unicode.IsControl) < 0
+}

@@ -1,0 +1,44 @@
+package content
+
+// ExpiryRule is a room's policy on expiring messages (draft-ietf-mimi-room-policy-03 §6.8). Durations are seconds.
+type ExpiryRule struct {
+	Need        Optionality
+	Least, Most uint32
+	Default     *uint32
+}
+
+// Check tells whether an expiry is what the room wants. An absolute one is measured from the accepted time, in milliseconds
+// since 1970. A receiver shows a message that violates the rule, and says so.
+func (r ExpiryRule) Check(e *Expires, accepted uint64) error {
+	if e == nil {
+		if r.Need == Required {
+			return ErrExpiryRule
+		}
+		return nil
+	}
+	if r.Need != Optional && r.Need != Required {
+		return ErrExpiryRule
+	}
+	seconds := int64(e.Time)
+	if !e.Relative {
+		seconds -= int64(accepted / 1000)
+	}
+	if seconds < int64(r.Least) || seconds > int64(r.Most) {
+		return ErrExpiryRule
+	}
+	return nil
+}
+
+// Initial is the expiry of a message whose sender expresses no wish: the room's default, nil if there is none. Where an expiry
+// is required and has no default it is the longest one.
+func (r ExpiryRule) Initial() *Expires {
+	switch {
+	case r.Need != Optional && r.Need != Required:
+		return nil
+	case r.Default != nil:
+		return &Expires{Relative: true, Time: *r.Default}
+	case r.Need == Required:
+		return &Expires{Relative: true, Time: r.Most}
+	}
+	return nil
+}
