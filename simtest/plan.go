@@ -440,7 +440,7 @@ func (w *World) unrest() string {
 		if err != nil || len(waiting) > 0 {
 			return fmt.Sprintf("%s has something for %s", p.name, waiting[0].Destination)
 		}
-		if len(p.tasks) > workers {
+		if len(p.tasks) > dispatchers {
 			return p.name + " is busy"
 		}
 	}

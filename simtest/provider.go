@@ -44,8 +44,8 @@ type provider struct {
 	work     bell // rings when the outbox got something
 }
 
-// workers is how many tasks of a provider send.
-const workers = 2
+// dispatchers is how many tasks of a provider look for what is due.
+const dispatchers = 2
 
 func (p *provider) now() time.Time { return p.world.clock(p.skew) }
 
@@ -79,8 +79,8 @@ func (p *provider) start() {
 		Now:   p.now,
 		Store: inbox.Store{Update: fenced(p, p.store.Inbox().Update), View: fenced(p, p.store.Inbox().View)},
 	})
-	for range workers {
-		w.spawn(&p.process, p.send)
+	for range dispatchers {
+		w.spawn(&p.process, p.dispatch)
 	}
 }
 
@@ -143,17 +143,34 @@ func (p *provider) crash(when string) {
 	w.kill(&p.process)
 }
 
-// send is a worker of the outbox.
-func (p *provider) send() {
+// dispatch takes from the outbox what is due and has it carried. Two do, so that they meet.
+func (p *provider) dispatch() {
+	w := p.world
 	for {
-		sent, next, err := p.outbox.Step(context.Background(), p.peer)
+		list, next, err := p.outbox.NextAll(context.Background(), 1+w.rng.IntN(3))
+		for _, s := range list {
+			w.spawn(&p.process, func() { p.carry(s) })
+		}
 		switch {
 		case err != nil:
-			p.world.sleep(time.Second) // the store failed
-		case !sent:
-			p.world.wait(&p.work, p.until(next))
+			w.sleep(time.Second) // the store failed
+		case len(list) == 0:
+			w.wait(&p.work, p.until(next))
 		}
 	}
+}
+
+// carry sends one batch.
+func (p *provider) carry(s *outbox.Sending) {
+	ctx := context.Background()
+	peer, result := p.peer(s.Destination)
+	if result == nil {
+		result = peer.Notify(ctx, s.Room, s.Body)
+	}
+	if err := p.outbox.Done(ctx, s, result); err != nil {
+		p.world.sleep(time.Second)
+	}
+	p.world.ring(&p.work)
 }
 
 // until is how long to wait for a time of the provider's clock.
