@@ -37,9 +37,10 @@ type Config struct {
 	Log *slog.Logger
 	// Trace gets one JSON line (TraceLine) for each federation request; nil: none.
 	Trace io.Writer
-	// Workers bounds the batches that are on their way at once; 0 means 64. Peers that do not answer hold some of them until their
-	// time is over (outbox.DefaultPerDestination each, at most), so there are many more than a machine has processors.
-	Workers int
+	// Limits are what one peer may take of us; the zero value sets sensible ones.
+	Limits Limits
+	// PeerTimeout bounds one request to a peer; 0 means 30 s.
+	PeerTimeout time.Duration
 	// Drain bounds how long requests may take to finish when the provider stops; 0 means 10 s.
 	Drain time.Duration
 
@@ -64,9 +65,7 @@ func (c *Config) fill() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Workers == 0 {
-		c.Workers = 64
-	}
+	c.Limits.fill()
 	if c.Drain == 0 {
 		c.Drain = 10 * time.Second
 	}

@@ -1,13 +1,59 @@
 package provider
 
 import (
+	"cmp"
+	"math"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"parley/mimi"
+	"parley/mimihttp"
+	"parley/outbox"
 	"parley/uri"
 )
+
+// Limits are what one peer may take of us, so that none harms the others. A zero field means its default.
+type Limits struct {
+	// Requests is how many requests of one peer are served at once; 0 means 64.
+	Requests int
+	// Requests of one peer per second; ten seconds' worth may come at once. 0 means 50 for KeyMaterial and GroupInfo, 200 for Update,
+	// 5000 for SubmitMessage and Notify.
+	KeyMaterial, Update, SubmitMessage, Notify, GroupInfo float64
+	// Waiting is how many requests of ours wait for one peer at once; 0 means 128.
+	Waiting int
+	// Batches is how many notifications are on their way to one destination at once, each of another room; 0 means
+	// outbox.DefaultPerDestination.
+	Batches int
+}
+
+func (l *Limits) fill() {
+	set := func(v *float64, otherwise float64) {
+		if *v == 0 {
+			*v = otherwise
+		}
+	}
+	set(&l.KeyMaterial, 50)
+	set(&l.Update, 200)
+	set(&l.SubmitMessage, 5000)
+	set(&l.Notify, 5000)
+	set(&l.GroupInfo, 50)
+	l.Requests = cmp.Or(l.Requests, 64)
+	l.Waiting = cmp.Or(l.Waiting, 128)
+	l.Batches = cmp.Or(l.Batches, outbox.DefaultPerDestination)
+}
+
+// rate is mimihttp.ServerConfig.Rate.
+func (l *Limits) rate(e mimi.Endpoint) mimihttp.Rate {
+	perSecond := map[mimi.Endpoint]float64{
+		mimi.KeyMaterial: l.KeyMaterial, mimi.Update: l.Update, mimi.SubmitMessage: l.SubmitMessage, mimi.Notify: l.Notify,
+		mimi.GroupInfo: l.GroupInfo,
+	}[e]
+	return mimihttp.Rate{PerSecond: perSecond, Burst: int(math.Ceil(perSecond * burstSeconds))}
+}
+
+const burstSeconds = 10
 
 // limits bound costly requests (P-KM-30): token buckets per who asks whom. Repetitions of an answered request are not counted.
 type limits struct {

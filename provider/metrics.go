@@ -114,6 +114,9 @@ func newState(p *Provider) *state {
 		{"outbox_lanes", "Lanes (destination, room) with something to send.", "destination"},
 		{"outbox_backlog_items", "Items that wait for a destination.", "destination"},
 		{"outbox_oldest_seconds", "Age of the oldest batch that waits for a destination.", "destination"},
+		{"outbox_sending", "Batches on their way to a destination.", "destination"},
+		{"outbox_failures", "Tries in a row that a destination did not take; 0 while it is well.", "destination"},
+		{"peer_waiting", "Requests of ours that wait for a peer, notifications not counted.", "peer"},
 		{"outbox_parked_lanes", "Lanes that an operator has to look at.", "destination"},
 		{"streams", "Event streams and held polls of devices.", ""},
 		{"certificate_expiry_timestamp_seconds", "When a certificate ends.", "certificate"},
@@ -159,6 +162,13 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge("authorities_changed", float64(changed))
 	for name, until := range p.expiries() {
 		gauge("certificate_expiry_timestamp_seconds", float64(until.Unix()), name)
+	}
+	for _, r := range p.peers.ordered() {
+		gauge("peer_waiting", float64(r.flow.count()), r.peer.Domain())
+	}
+	for _, d := range p.outbox.States() {
+		gauge("outbox_sending", float64(d.Sending), d.Destination)
+		gauge("outbox_failures", float64(d.Failures), d.Destination)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()

@@ -80,6 +80,13 @@ func (p *peers) ensure(ctx context.Context, of uri.Provider) error {
 	return r.ensure(ctx)
 }
 
+// heard says that a provider has called us.
+func (p *peers) heard(caller uri.Provider) {
+	if r, ok := p.remote[caller]; ok {
+		r.flow.heard()
+	}
+}
+
 // ordered lists the peers by name.
 func (p *peers) ordered() []*remote {
 	return slices.SortedFunc(maps.Values(p.remote), func(a, b *remote) int { return strings.Compare(a.peer.Domain(), b.peer.Domain()) })
@@ -98,10 +105,19 @@ type remote struct {
 	trust       *mimihttp.Trust
 	client      *mimihttp.Client
 	authorities *authorities
+	flow        flow
 }
 
 func (r *remote) ensure(ctx context.Context) error {
-	return r.authorities.ensure(ctx, r.peer, r.client.Authorities)
+	if r.authorities.known(r.peer) {
+		return nil
+	}
+	if err := r.flow.enter(); err != nil {
+		return err
+	}
+	err := r.learn(ctx)
+	r.flow.leave(ctx, err)
+	return err
 }
 
 func (r *remote) learn(ctx context.Context) error {
@@ -109,12 +125,14 @@ func (r *remote) learn(ctx context.Context) error {
 }
 
 // ask makes one call.
-func ask[A any](ctx context.Context, r *remote, call func() (A, error)) (A, error) {
-	if err := r.ensure(ctx); err != nil {
-		var none A
-		return none, r.failed(err)
+func ask[A any](ctx context.Context, r *remote, call func() (A, error)) (answer A, err error) {
+	if err := r.flow.enter(); err != nil {
+		return answer, r.failed(err)
 	}
-	answer, err := call()
+	if err = r.authorities.ensure(ctx, r.peer, r.client.Authorities); err == nil {
+		answer, err = call()
+	}
+	r.flow.leave(ctx, err)
 	return answer, r.failed(err)
 }
 
@@ -142,7 +160,11 @@ func (r *remote) SubmitMessage(ctx context.Context, at uri.Room, q *mimi.SubmitM
 }
 
 func (r *remote) Notify(ctx context.Context, at uri.Room, q *mimi.NotifyBody) error {
-	return r.failed(r.client.Notify(ctx, at, q))
+	err := r.client.Notify(ctx, at, q)
+	if !noAnswer(err) {
+		r.flow.heard()
+	}
+	return r.failed(err)
 }
 
 func (r *remote) GroupInfo(ctx context.Context, at uri.Room, q *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {

@@ -119,13 +119,14 @@ func (p *Provider) newPeers() error {
 		}
 		client, err := mimihttp.NewClient(mimihttp.ClientConfig{
 			Self: p.cfg.Provider, Peer: peer.Provider, Certificate: p.cfg.Federation.Certificate.Certificate, Trust: peer.Trust,
-			Address: peer.Address, Now: p.cfg.Now, Log: p.log, Trace: p.trace,
+			Address: peer.Address, Timeout: p.cfg.PeerTimeout, Now: p.cfg.Now, Log: p.log, Trace: p.trace,
 		})
 		if err != nil {
 			return fmt.Errorf("provider: peer %s: %w", peer.Provider.Domain(), err)
 		}
 		trust := peer.Trust
-		p.peers.remote[peer.Provider] = &remote{peer: peer.Provider, trust: &trust, client: client, authorities: p.authorities}
+		p.peers.remote[peer.Provider] = &remote{peer: peer.Provider, trust: &trust, client: client, authorities: p.authorities,
+			flow: flow{most: p.cfg.Limits.Waiting, now: p.cfg.Now}}
 	}
 	return nil
 }
@@ -152,7 +153,9 @@ func (p *Provider) newRoles() {
 		Dropped: func(n int) { p.metrics.dropped.Add(float64(n)) },
 	})
 	p.inboxes = inbox.New(inbox.Config{Store: s.Inbox, Now: now})
-	p.outbox = outbox.New(outbox.Config{Store: s.Outbox, Now: now, Jitter: rand.Float64, Alarm: p.alarm})
+	p.outbox = outbox.New(outbox.Config{
+		Store: s.Outbox, Now: now, Jitter: rand.Float64, Alarm: p.alarm, Own: p.cfg.Provider, PerDestination: p.cfg.Limits.Batches,
+	})
 }
 
 // credentialJudge judges the credential of a signed request as it would judge it in a KeyPackage.
@@ -196,7 +199,8 @@ func (p *Provider) listen() error {
 		Authorities: func() []*x509.Certificate { return p.cfg.Keys.Authorities }}
 	federation := mimihttp.NewServer(mimihttp.ServerConfig{
 		Tenant: func(domain string) (*mimihttp.Tenant, bool) { return tenant, domain == p.cfg.Provider.Domain() },
-		Now:    p.cfg.Now, Log: p.log, Trace: p.trace,
+		Rate:   p.cfg.Limits.rate, PerCaller: p.cfg.Limits.Requests,
+		Now: p.cfg.Now, Log: p.log, Trace: p.trace,
 	})
 	l.server, l.tls = federation.HTTPServer(p.cfg.Federation.Certificate.GetCertificate), true
 

@@ -7,8 +7,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"parley/outbox"
 )
 
 // ErrStore is the end of a process whose store has stopped: start it again after the cause is mended.
@@ -46,11 +44,8 @@ func (p *Provider) Run(ctx context.Context) error {
 	if err := p.authorities.load(ctx); err != nil {
 		return p.abandon(g, stopStore, err)
 	}
-	batches := make(chan *outbox.Sending)
-	work(func(ctx context.Context) error { return p.dispatch(ctx, batches) })
-	for range p.cfg.Workers {
-		work(func(ctx context.Context) error { return p.carry(ctx, batches) })
-	}
+	c := newCarriers(work, p.send)
+	work(func(ctx context.Context) error { return p.dispatch(ctx, c) })
 	work(p.sweep)
 	work(p.refresh)
 	for _, l := range p.listeners() {

@@ -8,8 +8,16 @@ import (
 	"parley/uri"
 )
 
-// As returns the provider as it serves an authenticated caller, itself included.
-func (p *Provider) As(caller uri.Provider) mimi.Service { return &service{p, caller} }
+// As returns the provider as it serves an authenticated caller, itself included. A peer that calls is up.
+func (p *Provider) As(caller uri.Provider) mimi.Service {
+	if caller != p.cfg.Provider {
+		p.peers.heard(caller)
+		if p.outbox.Heard(caller) {
+			hint(p.outboxHint)
+		}
+	}
+	return &service{p, caller}
+}
 
 // service binds the roles to a caller. The hub answers for rooms, the KeyPackages for users, the follower takes news.
 type service struct {

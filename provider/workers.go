@@ -3,14 +3,18 @@ package provider
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"parley/outbox"
 )
 
 // dispatch asks the outbox for what is due and hands it to the carriers, one batch of a lane at a time. It wakes on a hint, when
-// a carrier is done, and when a retry is due.
-func (p *Provider) dispatch(ctx context.Context, work chan<- *outbox.Sending) error {
+// a carrier is done, and when a retry is due. It never waits for a carrier: the outbox bounds what is on its way, so that no destination
+// holds up another.
+func (p *Provider) dispatch(ctx context.Context, c *carriers) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -23,12 +27,8 @@ func (p *Provider) dispatch(ctx context.Context, work chan<- *outbox.Sending) er
 			p.log.Error("outbox cannot be read", "error", err.Error())
 			next = p.cfg.Now().Add(time.Second)
 		case s != nil:
-			select {
-			case work <- s:
-				continue
-			case <-ctx.Done():
-				return nil // the batch stays in its lane
-			}
+			c.hand(s)
+			continue
 		}
 		if !p.rest(ctx, timer, next) {
 			return nil
@@ -55,16 +55,43 @@ func (p *Provider) rest(ctx context.Context, timer *time.Timer, next time.Time) 
 	return true
 }
 
-// carry sends what the dispatcher hands over. A batch that is under way when the process stops is finished or cut by the context; its
-// lane then sends the same octets again (D4).
-func (p *Provider) carry(ctx context.Context, work <-chan *outbox.Sending) error {
+// carriers send batches. There is one for each batch on its way, and some that wait for the next.
+type carriers struct {
+	start func(func(context.Context) error) // a goroutine
+	send  func(context.Context, *outbox.Sending)
+	work  chan *outbox.Sending
+	n     atomic.Int64
+}
+
+// spareCarriers are kept: a new goroutine has to grow its stack first.
+const spareCarriers = 32
+
+func newCarriers(start func(func(context.Context) error), send func(context.Context, *outbox.Sending)) *carriers {
+	return &carriers{start: start, send: send, work: make(chan *outbox.Sending)}
+}
+
+func (c *carriers) hand(s *outbox.Sending) {
+	select {
+	case c.work <- s:
+	default:
+		c.n.Add(1)
+		c.start(func(ctx context.Context) error { return c.carry(ctx, s) })
+	}
+}
+
+// carry sends a batch and then what else is handed over. A batch that is under way when the process stops is finished or cut by the
+// context; its lane then sends the same octets again (D4).
+func (c *carriers) carry(ctx context.Context, s *outbox.Sending) error {
+	defer c.n.Add(-1)
 	for {
+		c.send(ctx, s)
+		if c.n.Load() > spareCarriers {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case s := <-work:
-			p.send(ctx, s)
-			hint(p.outboxHint)
+		case s = <-c.work:
 		}
 	}
 }
@@ -83,6 +110,7 @@ func (p *Provider) send(ctx context.Context, s *outbox.Sending) {
 	if err := p.outbox.Done(ctx, s, result); err != nil && ctx.Err() == nil {
 		p.log.Error("outbox cannot be written", "error", err.Error())
 	}
+	hint(p.outboxHint)
 }
 
 // alarm is what the outbox raises for something that it gives up.
@@ -166,14 +194,22 @@ func (p *Provider) refresh(ctx context.Context) error {
 	}
 }
 
-// refreshOnce reports whether all peers' authorities are known now.
+// refreshOnce reports whether all peers' authorities are known now. Peers that do not answer hold up the round and not the others.
 func (p *Provider) refreshOnce(ctx context.Context) bool {
+	var g errgroup.Group
+	g.SetLimit(8)
 	all := true
 	for _, r := range p.peers.ordered() {
-		if err := r.learn(ctx); err != nil && ctx.Err() == nil {
-			p.log.Debug("authorities of a peer cannot be fetched now", "peer", r.peer.Domain(), "error", err.Error())
-		}
+		g.Go(func() error {
+			if err := r.learn(ctx); err != nil && ctx.Err() == nil {
+				p.log.Debug("authorities of a peer cannot be fetched now", "peer", r.peer.Domain(), "error", err.Error())
+			}
+			return nil
+		})
+	}
+	err := g.Wait() // nil: what failed was logged
+	for _, r := range p.peers.ordered() {
 		all = all && p.authorities.known(r.peer)
 	}
-	return all
+	return all && err == nil
 }
