@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -209,7 +210,7 @@ func (t *Timeline) refusal(it *item, v *Version) error {
 		return it.refusedDeletion(v)
 	}
 	if it.original != nil && v.Sender != it.original.Sender {
-		if v.Rights.has(EditOtherTopic) && string(v.Message.Topic) != string(it.original.Message.Topic) {
+		if it.moves(v) {
 			return nil
 		}
 		return ErrAuthor
@@ -229,6 +230,25 @@ func (t *Timeline) refusal(it *item, v *Version) error {
 		return ErrRight
 	}
 	return nil
+}
+
+// moves reports whether somebody's version of another's message changes its topic, or puts it back to what it was at first.
+func (it *item) moves(v *Version) bool {
+	if !v.Rights.has(EditOtherTopic) {
+		return false
+	}
+	if !bytes.Equal(v.Message.Topic, it.original.Message.Topic) {
+		return true
+	}
+	for _, s := range it.strands {
+		for _, w := range s.versions {
+			earlier := w.Position().Compare(v.Position()) < 0 && s.author != it.original.Sender
+			if earlier && w.Rights.has(EditOtherTopic) && !bytes.Equal(w.Message.Topic, v.Message.Topic) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // refusedDeletion judges a deletion, as far as can be told.

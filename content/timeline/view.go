@@ -45,7 +45,7 @@ type Message struct {
 	Expires    time.Time           // zero: not, or not yet known
 	// Violations say in what the message goes against the room's policy. It is shown, but has no such effect.
 	Violations []error
-	Refused    []Refusal // what others, or the author, tried on it without effect
+	Refused    []Refusal // what others, or the author, tried on it without effect, in the room's order
 }
 
 // QuoteState says what is known of a message that is replied to.
@@ -316,10 +316,10 @@ func (t *Timeline) violations(p place) []error {
 
 // refused are the edits and deletions of a message without effect.
 func (t *Timeline) refused(p place) []Refusal {
-	var list []Refusal
+	var tried []*Version
 	add := func(v *Version) {
-		if reason := t.refusal(p.item, v); reason != nil && (v.deletes() || v != p.strand.base(p.item)) {
-			list = append(list, Refusal{v.ID, v.Sender, kindOf(v), reason})
+		if v.deletes() || v != p.strand.base(p.item) {
+			tried = append(tried, v)
 		}
 	}
 	for _, s := range p.item.strands {
@@ -335,6 +335,13 @@ func (t *Timeline) refused(p place) []Refusal {
 	}
 	for _, d := range p.item.deletions {
 		add(d)
+	}
+	slices.SortFunc(tried, func(x, y *Version) int { return x.Position().Compare(y.Position()) })
+	var list []Refusal
+	for _, v := range tried {
+		if reason := t.refusal(p.item, v); reason != nil {
+			list = append(list, Refusal{v.ID, v.Sender, kindOf(v), reason})
+		}
 	}
 	return list
 }
