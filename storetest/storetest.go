@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	}{
 		{"hub", hubTests()},
 		{"outbox", outboxTests()},
+		{"lanes", laneTests()},
 		{"operators' view of the outbox", deskTests()},
 		{"follower and inbox", followerTests()},
 		{"KeyPackages", packageTests()},
