@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -56,7 +57,7 @@ type ledger struct {
 	spans  map[string][]*span
 	epochs map[uint64]*epoch
 	thefts []theft
-	left   map[string]bool // users whose leave was accepted, until they are in again
+	left   map[string]bool // users whose leave was accepted, until a commit takes them out of the list
 }
 
 // logged is one entry of a hub's log.
@@ -362,15 +363,13 @@ func (a *audit) membership(l *ledger, place int) error {
 		e.clients = append(e.clients, id.Client.String())
 	}
 	slices.Sort(e.clients)
+	maps.DeleteFunc(l.left, func(user string, _ bool) bool { return !slices.Contains(list, user) })
 	if l.epochs[l.group.Epoch()] != nil {
 		return errors.New("an epoch came twice")
 	}
 	l.epochs[l.group.Epoch()] = e
 	for _, c := range e.clients {
 		if l.current(c) == nil {
-			if d := a.world.deviceOf(c); d != nil {
-				delete(l.left, d.account.User.String())
-			}
 			l.spans[c] = append(l.spans[c], &span{from: place, to: open, epoch: l.group.Epoch(), leaving: open})
 		}
 	}
