@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"parley/client"
 	"parley/provider/lab"
 )
 
@@ -21,7 +23,8 @@ type Crashes struct {
 // Crashed is the result of Crash.
 type Crashed struct {
 	Seed    uint64         `json:"seed"`
-	Kills   map[string]int `json:"kills"` // by domain
+	Kills   map[string]int `json:"kills"`  // by domain
+	Visits  int            `json:"visits"` // of guests: two commits each
 	Seconds float64        `json:"seconds"`
 	Verdict Verdict        `json:"verdict"`
 }
@@ -37,7 +40,8 @@ const (
 )
 
 // Crash kills the providers again and again while all members of four rooms send, and lets everything settle in the end. Two rooms are
-// those of two people, with the hub at the one provider and at the other; two have two people of each.
+// those of two people, with the hub at the one provider and at the other; two have two people of each, and a guest of the other provider
+// who is added and removed all the while, so that epochs change under the messages.
 //
 // The error is about the run; what happened to the messages stands in the Verdict.
 func Crash(ctx context.Context, c Crashes) (result *Crashed, err error) {
@@ -66,6 +70,12 @@ func Crash(ctx context.Context, c Crashes) (result *Crashed, err error) {
 		for _, m := range p.members {
 			w.sends(p, m)
 		}
+		if len(servers) > 2 {
+			if p.guest, err = w.enrolled(ctx, servers[1]); err != nil {
+				return nil, err
+			}
+			p.guest.sheet, p.guest.room = nil, p.room
+		}
 	}
 	result = &Crashed{Seed: c.Seed, Kills: make(map[string]int)}
 	if err := w.storm(ctx, &c, result); err != nil {
@@ -83,6 +93,12 @@ func (w *world) storm(ctx context.Context, c *Crashes, result *Crashed) error {
 	for _, m := range w.senders() {
 		g.Go(func() error { return m.stream(group, stop) })
 	}
+	var visits atomic.Int64
+	for _, p := range w.places {
+		if p.guest != nil {
+			g.Go(func() error { return p.host(group, stop, &visits) })
+		}
+	}
 	g.Go(func() error {
 		defer close(stop)
 		return w.killAll(group, c, result)
@@ -90,7 +106,42 @@ func (w *world) storm(ctx context.Context, c *Crashes, result *Crashed) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	result.Visits = int(visits.Load())
 	return w.drain(ctx)
+}
+
+// host adds the guest and removes it again, until stop is closed. Each of the two is a commit.
+func (p *place) host(ctx context.Context, stop <-chan struct{}, visits *atomic.Int64) error {
+	creator, user := p.members[0], p.guest.account.User
+	for {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		if err := p.guest.stocked(ctx); err != nil {
+			return err
+		}
+		if err := creator.device.Do(ctx, func(c *client.Client) error {
+			_, err := c.Add(ctx, p.room, user)
+			return err
+		}); err != nil {
+			return fmt.Errorf("bench: adding a guest: %w", err)
+		}
+		if err := creator.inside(ctx, len(p.members)+1); err != nil {
+			return err
+		}
+		if err := creator.device.Do(ctx, func(c *client.Client) error {
+			_, err := c.Remove(ctx, p.room, user)
+			return err
+		}); err != nil {
+			return fmt.Errorf("bench: removing a guest: %w", err)
+		}
+		if err := creator.inside(ctx, len(p.members)); err != nil {
+			return err
+		}
+		visits.Add(1)
+	}
 }
 
 func (w *world) killAll(ctx context.Context, c *Crashes, result *Crashed) error {

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -28,7 +29,7 @@ type member struct {
 	feed    *feed
 	idle    func() // closes connections
 	lane    *lane  // what it sends; nil: nothing
-	sheet   *sheet
+	sheet   *sheet // nil: nobody looks at what it reads
 	room    uri.Room
 	window  chan struct{} // one value per message that may still be sent
 
@@ -120,7 +121,9 @@ func (m *member) news(n device.News) {
 	now := time.Now()
 	for _, entries := range n.Entries {
 		for i := range entries {
-			m.sheet.read(&entries[i], now)
+			if m.sheet != nil {
+				m.sheet.read(&entries[i], now)
+			}
 		}
 	}
 	if len(n.Entries) == 0 {
@@ -149,6 +152,21 @@ func (m *member) until(ctx context.Context, wanted func(*client.Client) bool) er
 		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+}
+
+// stocked sees to it that the device has KeyPackages at its provider, which whoever is added needs. It tries again while the provider
+// cannot be reached.
+func (m *member) stocked(ctx context.Context) error {
+	for {
+		err := m.device.Do(ctx, func(c *client.Client) error { return c.Stock(ctx, 2) })
+		var retry *client.RetryError
+		if !errors.As(err, &retry) {
+			return err
+		}
+		if err := pause(ctx, max(retry.After, 50*time.Millisecond)); err != nil {
+			return err
 		}
 	}
 }

@@ -52,6 +52,7 @@ type world struct {
 type place struct {
 	room    uri.Room
 	members []*member
+	guest   *member // comes and goes; nil: nobody does
 }
 
 // open starts the providers. close follows in any case.
@@ -139,9 +140,8 @@ func (p *place) gather(ctx context.Context) error {
 		return fmt.Errorf("creating a room: %w", err)
 	}
 	for i, m := range p.members[1:] {
-		// Whoever is to be added needs KeyPackages at the provider.
-		if err := m.device.Do(ctx, func(c *client.Client) error { return c.Stock(ctx, 1) }); err != nil {
-			return fmt.Errorf("publishing KeyPackages: %w", err)
+		if err := m.stocked(ctx); err != nil {
+			return err
 		}
 		err := creator.device.Do(ctx, func(c *client.Client) error {
 			_, err := c.Add(ctx, p.room, m.account.User)

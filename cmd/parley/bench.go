@@ -107,7 +107,8 @@ func (f *benchFlags) crash(c *cobra.Command, s bench.Setup) error {
 		return err
 	}
 	return f.tell(c, result, func(out io.Writer) error {
-		_, err := fmt.Fprintf(out, "seed %d, kills %v, %.0f s\n%+v\n", result.Seed, result.Kills, result.Seconds, result.Verdict)
+		_, err := fmt.Fprintf(out, "seed %d, kills %v, %d visits of guests, %.0f s\n%+v\n", result.Seed, result.Kills, result.Visits, result.Seconds,
+			result.Verdict)
 		return err
 	}, result.Verdict)
 }
