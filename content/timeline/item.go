@@ -169,8 +169,13 @@ func (s *strand) deletion(it *item) *Version {
 	if base == nil {
 		return nil
 	}
+	return s.deletedAs(it, base.reacts())
+}
+
+// deletedAs is the first deletion with effect if the strand is a reaction, or if it is none.
+func (s *strand) deletedAs(it *item, reaction bool) *Version {
 	own, other := DeleteOwnMessage, DeleteOtherMessage
-	if base.reacts() {
+	if reaction {
 		own, other = DeleteOwnReaction, DeleteOtherReaction
 	}
 	var first *Version
@@ -183,8 +188,17 @@ func (s *strand) deletion(it *item) *Version {
 	return first
 }
 
-// gone reports whether the content of the strand is to be erased.
-func (s *strand) gone(it *item) bool { return s.expired || s.deletion(it) != nil }
+// gone reports whether the content of the strand is to be erased. As long as the original is not here it may turn out to be a
+// reaction or none; then only a deletion counts that has effect on both.
+func (s *strand) gone(it *item) bool {
+	switch {
+	case s.expired:
+		return true
+	case it.original == nil:
+		return s.deletedAs(it, true) != nil && s.deletedAs(it, false) != nil
+	}
+	return s.deletion(it) != nil
+}
 
 // erase drops the content of strands that are deleted or have expired.
 func (t *Timeline) erase(it *item) []Erasure {
