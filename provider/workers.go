@@ -18,7 +18,7 @@ func (p *Provider) dispatch(ctx context.Context, c *carriers) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		s, next, err := p.outbox.Next(ctx)
+		list, next, err := p.outbox.NextAll(ctx, mostAtOnce)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -26,8 +26,11 @@ func (p *Provider) dispatch(ctx context.Context, c *carriers) error {
 			// The store tells by itself when it has stopped; anything else may pass.
 			p.log.Error("outbox cannot be read", "error", err.Error())
 			next = p.cfg.Now().Add(time.Second)
-		case s != nil:
+		}
+		for _, s := range list {
 			c.hand(s)
+		}
+		if len(list) > 0 {
 			continue
 		}
 		if !p.rest(ctx, timer, next) {
@@ -35,6 +38,9 @@ func (p *Provider) dispatch(ctx context.Context, c *carriers) error {
 		}
 	}
 }
+
+// mostAtOnce is how many batches the dispatcher takes from one look at the store.
+const mostAtOnce = 32
 
 // longestRest is how long the dispatcher relies on hints alone.
 const longestRest = time.Minute
