@@ -10,7 +10,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -52,12 +51,9 @@ func (n *node) stub(domain string, notify http.HandlerFunc) *stub {
 		n.silent(s, l)
 		return s
 	}
-	files, err := n.world.tls.Issue(filepath.Join(t.TempDir(), domain), parse(t, domain), time.Now())
-	must(t, files, err)
-	cert, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
-	must(t, cert, err)
+	cert := n.world.certificate(domain, time.Now())
 	server := &http.Server{Handler: s.handler(t, notify), ConnState: s.connection, ErrorLog: log.New(io.Discard, "", 0),
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}}
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*cert}}}
 	done := make(chan error, 1)
 	go func() { done <- server.ServeTLS(l, "", "") }()
 	t.Cleanup(func() {

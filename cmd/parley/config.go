@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"parley/mimihttp"
+	"parley/provider"
 )
 
 // config is the one configuration file, doc/parley.toml. Every key may be missing except domain, data and the federation
@@ -24,6 +26,7 @@ type config struct {
 	Client     clientConfig     `toml:"client"`
 	Admin      adminConfig      `toml:"admin"`
 	Identity   identityConfig   `toml:"identity"`
+	Limits     limitsConfig     `toml:"limits"`
 	Log        logConfig        `toml:"log"`
 	Peers      []peerConfig     `toml:"peer"`
 
@@ -58,6 +61,18 @@ type identityConfig struct {
 	CACertificateFile string `toml:"ca_certificate_file"` // default <data>/ca.crt
 	CAKeyFile         string `toml:"ca_key_file"`         // default <data>/ca.key
 	HubKeyFile        string `toml:"hub_key_file"`        // default <data>/hub.key: the hub's signature keys, one PEM block each
+}
+
+// limitsConfig is what one peer may take of us, see provider.Limits.
+type limitsConfig struct {
+	Requests      int `toml:"requests"`       // of one peer served at once; default 64
+	KeyMaterial   int `toml:"key_material"`   // per second and peer; default 50
+	Update        int `toml:"update"`         // default 200
+	SubmitMessage int `toml:"submit_message"` // default 5000
+	Notify        int `toml:"notify"`         // default 5000
+	GroupInfo     int `toml:"group_info"`     // default 50
+	Waiting       int `toml:"waiting"`        // requests of ours that wait for one peer at once; default 128
+	Batches       int `toml:"batches"`        // notifications on their way to one peer at once; default 8
 }
 
 type logConfig struct {
@@ -160,6 +175,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 }
 
 func (c *config) defaults() {
+	c.Limits.defaults()
 	set := func(value *string, otherwise string) {
 		if *value == "" {
 			*value = otherwise
@@ -187,6 +203,26 @@ func (c *config) defaults() {
 		set(&c.Peers[i].Trust, mimihttp.WebPKIAnyEKU.String())
 	}
 	c.absolute()
+}
+
+func (l *limitsConfig) defaults() {
+	for _, v := range []struct {
+		value     *int
+		otherwise int
+	}{
+		{&l.Requests, 64}, {&l.KeyMaterial, 50}, {&l.Update, 200}, {&l.SubmitMessage, 5000}, {&l.Notify, 5000}, {&l.GroupInfo, 50},
+		{&l.Waiting, 128}, {&l.Batches, 8},
+	} {
+		*v.value = cmp.Or(*v.value, v.otherwise)
+	}
+}
+
+// limits are for the provider.
+func (l *limitsConfig) limits() provider.Limits {
+	return provider.Limits{
+		Requests: l.Requests, KeyMaterial: float64(l.KeyMaterial), Update: float64(l.Update), SubmitMessage: float64(l.SubmitMessage),
+		Notify: float64(l.Notify), GroupInfo: float64(l.GroupInfo), Waiting: l.Waiting, Batches: l.Batches,
+	}
 }
 
 // absolute makes the paths independent of the working directory.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"parley/provider"
 )
 
 const example = "../../doc/parley.toml"
@@ -73,6 +75,9 @@ func TestConfigIsStrict(t *testing.T) {
 		"pin is not a hash":        {smallest + "[[peer]]\ndomain = \"b.example\"\ntrust = \"pinned-spki\"\nspki_sha256 = [\"00\"]\n", 7, "peer[0].spki_sha256", "is not 64"},
 		"pin that does nothing":    {smallest + "[[peer]]\ndomain = \"b.example\"\nspki_sha256 = [\"00\"]\n", 6, "peer[0].spki_sha256", "has no effect"},
 		"CA that does nothing":     {smallest + "[[peer]]\ndomain = \"b.example\"\nca_file = \"x\"\n", 6, "peer[0].ca_file", "has no effect"},
+		"negative limit":           {smallest + "[limits]\nnotify = -1\n", 5, "limits.notify", "is not 1 to"},
+		"limit without bound":      {smallest + "[limits]\nrequests = 1000001\n", 5, "limits.requests", "is not 1 to"},
+		"limit that is no number":  {smallest + "[limits]\nrequests = \"many\"\n", 5, "limits.requests", ""},
 		"inline peer":              {smallest + "peer = [{ domain = \"b_\" }]\n", 4, "peer[0].domain", "is not"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,6 +147,10 @@ func TestExampleIsComplete(t *testing.T) {
 	closed, err := parseConfig("p.toml", text)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if c.Limits != closed.Limits || !reflect.DeepEqual(closed.Limits.limits(), provider.Limits{Requests: 64, KeyMaterial: 50, Update: 200,
+		SubmitMessage: 5000, Notify: 5000, GroupInfo: 50, Waiting: 128, Batches: 8}) {
+		t.Errorf("limits are shown as %+v, the defaults are %+v", c.Limits, closed.Limits)
 	}
 	for name, pair := range map[string][2]string{
 		"federation.listen": {c.Federation.Listen, closed.Federation.Listen}, "federation.authority": {c.Federation.Authority, closed.Federation.Authority},

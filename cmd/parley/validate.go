@@ -47,6 +47,14 @@ func (c *config) validate() []problem {
 	if _, ok := levels()[c.Log.Level]; !ok {
 		add("log.level", "is not debug, info, warn or error", "")
 	}
+	for key, value := range map[string]int{
+		"requests": c.Limits.Requests, "key_material": c.Limits.KeyMaterial, "update": c.Limits.Update, "submit_message": c.Limits.SubmitMessage,
+		"notify": c.Limits.Notify, "group_info": c.Limits.GroupInfo, "waiting": c.Limits.Waiting, "batches": c.Limits.Batches,
+	} {
+		if value < 1 || value > mostLimit {
+			add("limits."+key, fmt.Sprintf("is not 1 to %d", mostLimit), "a limit cannot be switched off; choose a high one")
+		}
+	}
 	for i := range c.Peers {
 		c.validatePeer(i, add)
 	}
@@ -57,6 +65,9 @@ func (c *config) validate() []problem {
 func levels() map[string]slog.Level {
 	return map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 }
+
+// mostLimit is a limit that no peer reaches.
+const mostLimit = 1_000_000
 
 // off closes the admin listener.
 const off = "off"
