@@ -21,6 +21,7 @@ type conn struct {
 	next   block           // delivery numbers that are reserved for this process
 	groups map[int64]group // by room; of the writer, which is the only one to change them; nil for the others
 	serial uint64          // tells records apart that expire in the same millisecond
+	wrote  bool            // a statement was run that may have changed something since this was set to false
 }
 
 // row is one row of a result. Octets and texts in it are copies; the row itself is overwritten by the next use of its statement.
@@ -71,6 +72,7 @@ func (c *conn) prepare(query string, args []any) (*statement, error) {
 		}
 		c.stmts[query] = s
 	}
+	c.wrote = c.wrote || s.writes
 	return s, s.bind(args)
 }
 

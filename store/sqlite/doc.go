@@ -1,7 +1,7 @@
 // Package sqlite is the embedded store of a provider: every role's Tx on one SQLite database (pure Go, WAL, synchronous=FULL).
 //
 // How it keeps the promise "accepted = durable" (promises.md 1.2 D1):
-//   - One goroutine writes (Run). It takes what is waiting, runs each request in a savepoint of one transaction, commits, and only
+//   - One goroutine writes (Run). It takes what is waiting, runs the requests in one transaction, commits, and only
 //     then answers: one fsync serves the group.
 //   - A request that fails is rolled back alone. A COMMIT that fails fails all of its group.
 //   - An I/O error stops the store for good: it accepts nothing more, Run returns, the process ends and starts again from the log.

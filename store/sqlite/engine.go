@@ -89,6 +89,7 @@ func (d *database) script(text string) error {
 type statement struct {
 	d       *database
 	handle  uintptr
+	writes  bool     // it may change the database
 	buffers []buffer // by argument
 	dest    row
 }
@@ -116,6 +117,7 @@ func (d *database) prepare(query string) (*statement, error) {
 		return nil, d.failure(rc)
 	}
 	s := &statement{d: d, handle: *(*uintptr)(pointer(out))}
+	s.writes = c.Xsqlite3_stmt_readonly(d.tls, s.handle) == 0
 	s.buffers = make([]buffer, c.Xsqlite3_bind_parameter_count(d.tls, s.handle))
 	s.dest = make(row, c.Xsqlite3_column_count(d.tls, s.handle))
 	return s, nil

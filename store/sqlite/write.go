@@ -25,7 +25,7 @@ var errReadOnly = errors.New("sqlite: a view cannot write")
 // errPanic is what becomes of a request that panics. The others of its group do not notice.
 var errPanic = errors.New("sqlite: a transaction panicked")
 
-// update runs f in a savepoint of the next group and returns after the group's COMMIT, or with f's error and nothing written.
+// update runs f in the next group and returns after the group's COMMIT, or with f's error and nothing written.
 //
 // When ctx ends before the writer has come to f, f never runs and ctx's error is returned. Once it runs, update waits for the verdict.
 func (s *Store) update(ctx context.Context, f func(*conn) error) error {
@@ -193,22 +193,26 @@ func (s *Store) commitGroup(group []*request) {
 
 // transact runs a group. A request that fails undoes itself; a failure of the engine, or of the COMMIT, undoes the group and is
 // returned.
+//
+// Requests hardly ever fail after they have written something, and savepoints would be a fifth of all statements. So the group is run
+// without them; when that goes wrong it is undone and run again with them (a closure may run twice).
 func (s *Store) transact(group []*request) error {
 	w := s.writer
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	attempt := savepoint
-	if len(group) == 1 {
-		attempt = alone
-	}
-	for _, r := range group {
-		if err := attempt(w, r); err != nil {
+	good, err := together(w, group)
+	switch {
+	case err != nil:
+		return errors.Join(err, rollback(w))
+	case good:
+	case len(group) == 1:
+		w.forget()
+		return rollback(w)
+	default:
+		if err := again(w, group); err != nil {
 			return errors.Join(err, rollback(w))
 		}
-	}
-	if len(group) == 1 && group[0].err != nil {
-		return nil
 	}
 	if err := s.commit(); err != nil {
 		return errors.Join(err, rollback(w))
@@ -232,6 +236,40 @@ func (s *Store) commit() error {
 	return fmt.Errorf("%w: commit: %w", ErrStopped, err)
 }
 
+// together runs the requests one after the other; good is false when one of them has failed and has to be undone. An error is one of
+// the engine.
+func together(w *conn, group []*request) (good bool, err error) {
+	for _, r := range group {
+		w.wrote = false
+		if r.err = call(w, r); r.err == nil {
+			continue
+		}
+		if engine(r.err) {
+			return false, r.err // SQLite may have rolled the transaction back already
+		}
+		if w.wrote {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// again begins the transaction anew and runs each request in a savepoint.
+func again(w *conn, group []*request) error {
+	w.forget()
+	for _, statement := range []string{"ROLLBACK", "BEGIN IMMEDIATE"} {
+		if _, err := w.exec(statement); err != nil {
+			return err
+		}
+	}
+	for _, r := range group {
+		if err := savepoint(w, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // savepoint runs one of several requests. An error of the request undoes the request only; an error of the engine is returned and
 // undoes the group.
 func savepoint(w *conn, r *request) error {
@@ -248,19 +286,6 @@ func savepoint(w *conn, r *request) error {
 		}
 	}
 	_, err := w.exec("RELEASE request")
-	return err
-}
-
-// alone runs the only request of a group.
-func alone(w *conn, r *request) error {
-	if r.err = call(w, r); r.err == nil {
-		return nil
-	}
-	if engine(r.err) {
-		return r.err
-	}
-	w.forget()
-	_, err := w.exec("ROLLBACK")
 	return err
 }
 
