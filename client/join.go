@@ -241,6 +241,9 @@ func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
 		s.room = &Room{URI: s.event.Room}
 		c.rooms[s.event.Room] = s.room
 	}
+	if s.room.group != nil {
+		s.room.mlsDelta(&s.delta, s.room.group.Forget()) // of an external commit that the Welcome has overtaken
+	}
 	s.room.group, s.room.joining = group, false
 	saved, err := group.Save()
 	s.keep(err)
