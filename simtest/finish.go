@@ -21,6 +21,7 @@ func (w *World) finish() {
 	w.audit.read()
 	for _, d := range w.devices {
 		w.look(d)
+		w.finishKeys(d)
 	}
 	for _, at := range sortedRooms(w.audit.rooms) {
 		if w.failed == nil {
@@ -84,6 +85,12 @@ func (w *World) finishStored(d *device, l *ledger) {
 		if !bytes.Equal(public.GroupID(), l.group.GroupID()) {
 			continue
 		}
+		own, err := g.Save()
+		if err != nil {
+			w.fail("open", "%s cannot save a group: %v", d.name, err)
+			return
+		}
+		w.finishRecords(d, l, records, own)
 		truth := l.epochs[l.group.Epoch()]
 		if public.Epoch() != l.group.Epoch() || !bytes.Equal(public.TreeHash(), truth.tree) || !bytes.Equal(g.EpochAuthenticator(), truth.authenticator) {
 			w.fail("agreement", "%s has stored another state of %s than the hub accepted", d.name, w.short(l.room))
@@ -91,6 +98,33 @@ func (w *World) finishStored(d *device, l *ledger) {
 		return
 	}
 	w.fail("agreement", "%s has not stored its group of %s", d.name, w.short(l.room))
+}
+
+// finishKeys requires that a device stores the keys of the rooms that it is in and no others.
+func (w *World) finishKeys(d *device) {
+	active := 0
+	for _, r := range d.client.Rooms() {
+		if r.Active() {
+			active++
+		}
+	}
+	if stored := len(d.disk.groups()); stored != active {
+		w.fail("leftovers", "%s is in %d rooms and stores keys of %d", d.name, active, stored)
+	}
+}
+
+// finishRecords requires that nothing is stored beside a group's own records: what is left over of an earlier group may hold keys, and
+// damages the next one.
+func (w *World) finishRecords(d *device, l *ledger, stored []mls.Record, own mls.Delta) {
+	keys := make(map[string]bool, len(own))
+	for _, r := range own {
+		keys[r.Key] = true
+	}
+	for _, r := range stored {
+		if !keys[r.Key] {
+			w.fail("leftovers", "%s stores %s of %s, which is not of its group", d.name, r.Key, w.short(l.room))
+		}
+	}
 }
 
 // finishLeaves requires that a room in which somebody can commit has completed every leave.

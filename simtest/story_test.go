@@ -295,7 +295,9 @@ func TestStories(t *testing.T) {
 	})
 	t.Run("a Welcome overtakes a device's own joining", func(t *testing.T) {
 		playStory(t, seldom, func(s *stage) {
-			s.then(func() { s.adds("alice", "bob") })
+			for _, who := range []string{"cathy", "adam", "bob"} {
+				s.then(func() { s.adds("alice", who) })
+			}
 			s.then(func() {
 				s.meddle = func(m *message) *fate { return &fate{lost: m.isFrom("bob2", "update")} }
 				s.enrol("bob", 1)
@@ -303,8 +305,11 @@ func TestStories(t *testing.T) {
 					_, err := c.Join(ctx, s.room)
 					return err
 				})
-				s.after(2*time.Second, func() { s.removes("alice", "bob") })
-				s.after(4*time.Second, func() { s.adds("alice", "bob") })
+				// The tree into which bob2 is welcomed is smaller than the one that it wanted to join.
+				for i, who := range []string{"cathy", "adam", "bob"} {
+					s.after(time.Duration(2+i)*time.Second, func() { s.removes("alice", who) })
+				}
+				s.after(6*time.Second, func() { s.adds("alice", "bob") })
 				s.after(30*time.Second, func() { s.meddle = nil })
 			})
 			s.then(func() { s.members("alice", "bob", "bob2") })
