@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"time"
 
 	"parley/mimi"
@@ -213,11 +214,13 @@ func (c *Client) mustCommitFirst(r *Room) bool {
 }
 
 // leaving reports whether this device's removal waits for a commit.
-func (r *Room) leaving() bool {
-	own := uint32(r.ownLeaf())
+func (r *Room) leaving() bool { return r.removalWaits(r.ownLeaf()) }
+
+// removalWaits reports whether the removal of one of the leaves waits for a commit.
+func (r *Room) removalWaits(leaves ...mls.LeafIndex) bool {
 	for _, p := range r.group.Public().Pending() {
-		if p.Proposal.Type == wire.SelfRemoveProposal && p.Sender.Index == own ||
-			p.Proposal.Type == wire.RemoveProposal && p.Proposal.Remove == own {
+		if p.Proposal.Type == wire.SelfRemoveProposal && slices.Contains(leaves, mls.LeafIndex(p.Sender.Index)) ||
+			p.Proposal.Type == wire.RemoveProposal && slices.Contains(leaves, mls.LeafIndex(p.Proposal.Remove)) {
 			return true
 		}
 	}

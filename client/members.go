@@ -222,12 +222,16 @@ func (c *Client) buildRemove(ctx context.Context, r *Room, i *Intent) (bool, err
 		i.Fate = Done
 		return false, c.saveIntent(ctx, i, nil)
 	}
+	leaves := leavesOf(r.group.Public(), user)
+	if r.removalWaits(leaves...) && c.mustCommitFirst(r) {
+		return false, c.commitPending(ctx, r, 0) // the user leaves: a commit cannot hold both, and the hub wants the leave in it
+	}
 	list, err := room.ListUpdate(mimi.ParticipantListUpdate{Removed: []uint32{index}})
 	if err != nil {
 		return false, err
 	}
 	proposals := []wire.Proposal{list}
-	for _, leaf := range leavesOf(r.group.Public(), user) {
+	for _, leaf := range leaves {
 		proposals = append(proposals, wire.Proposal{Type: wire.RemoveProposal, Remove: uint32(leaf)})
 	}
 	return c.buildCommit(ctx, r, i, proposals)
