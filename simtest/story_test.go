@@ -315,4 +315,16 @@ func TestStories(t *testing.T) {
 			s.then(func() { s.members("alice", "bob", "bob2") })
 		})
 	})
+	t.Run("somebody leaves who is just being removed", func(t *testing.T) {
+		playStory(t, seldom, func(s *stage) {
+			s.then(func() { s.adds("alice", "bob") })
+			s.then(func() {
+				s.meddle = func(m *message) *fate { return &fate{lost: m.isFrom("alice", "update")} }
+				s.removes("alice", "bob")
+				s.after(time.Second, func() { s.leaves("bob") })
+				s.after(10*time.Second, func() { s.meddle = nil })
+			})
+			s.then(func() { s.members("alice") })
+		})
+	})
 }
