@@ -58,6 +58,7 @@ func (s *GroupStaged) advance() (Delta, error) {
 		suite.Wipe(u.private)
 		delete(g.updates, ref)
 	}
+	d.append(g.forgetOrigin(), nil)
 	d.append(g.deleteStored(keyUpdate), nil)
 	d.append(g.deleteStored(keySent), nil)
 	d.put(keyMember, g.memberHeader())

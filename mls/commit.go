@@ -66,6 +66,9 @@ func (g *Group) Commit(opt CommitOptions, now time.Time) (*CommitResult, Delta, 
 	for i := range opt.ByValue {
 		given[i] = Proposed{Proposal: &opt.ByValue[i], Sender: c.sender, SenderLeaf: own}
 	}
+	if given, err = g.fromOrigin(given, c.sender); err != nil {
+		return nil, nil, err
+	}
 	if c.list, c.plan, err = g.choose(o.leaf, given, now); err != nil {
 		return nil, nil, err
 	}

@@ -55,6 +55,7 @@ const (
 	RuleTree       = "tree is not valid"                   // §12.4.3.1
 	RuleGroupInfo  = "GroupInfo does not match the group"  // §12.4.3
 	RuleContext    = "GroupContext extension is malformed" // §11
+	RuleSuccessor  = "group does not continue the other"   // §11.2, §11.3
 
 	RuleLeafSource       = "leaf source does not fit its use"           // §7.3
 	RuleLeafSignature    = "leaf signature does not verify"             // §7.3

@@ -89,7 +89,7 @@ type walker struct {
 // public names the fields behind which nothing is secret, or whose secrets belong to somebody else.
 var public = map[string]bool{
 	"cfg": true, "public": true, "suite": true, "context": true, "leaves": true, "signer": true, "signerOf": true, "hash": true,
-	"key": true, "group": true, "Staged": true, "get": true, "fetch": true, "limits": true,
+	"key": true, "id": true, "group": true, "Staged": true, "get": true, "fetch": true, "limits": true,
 }
 
 func (w *walker) walk(v reflect.Value, path string) {

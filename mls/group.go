@@ -22,6 +22,7 @@ type Group struct {
 	past     []*pastEpoch         // by ascending epoch
 	updates  map[string]*ownUpdate
 	pending  *pendingCommit
+	origin   *origin                                 // of a new group that continues another one, until its first commit
 	signerOf func(signatureKey []byte) crypto.Signer // of a loaded group
 	stored   map[string][]byte                       // secret records that exist; the value of those that were loaded and not used yet
 }
@@ -187,14 +188,12 @@ func (g *Group) retire(next *PublicGroup) *pastEpoch {
 
 // psk finds a pre-shared key that a commit or a Welcome names. The result may be overwritten.
 func (g *Group) psk(id *wire.PreSharedKeyID) ([]byte, bool) {
+	if g.origin != nil && continues(id) {
+		return bytes.Clone(g.origin.secret), true
+	}
 	if id.Type == wire.ResumptionPSK && g.public != nil && bytes.Equal(id.GroupID, g.public.GroupID()) {
-		if g.epoch != nil && id.Epoch == g.public.Epoch() {
-			return bytes.Clone(g.epoch.ResumptionPSK()), true
-		}
-		for _, e := range g.past {
-			if e.context.Epoch == id.Epoch {
-				return bytes.Clone(e.resumption), true
-			}
+		if secret, ok := g.ResumptionPSK(id.Epoch); ok {
+			return secret, true
 		}
 	}
 	if g.cfg.PSK == nil {

@@ -19,6 +19,7 @@ type CreateParams struct {
 	Bundle     *KeyPackageBundle // whose leaf becomes leaf 0; its suite is the group's
 	Signer     crypto.Signer
 	Extensions wire.Extensions // of the GroupContext
+	From       *Predecessor    // the group that this one continues; nil: none
 }
 
 func newGroup(cfg *Config, public *PublicGroup) *Group {
@@ -32,7 +33,7 @@ func Create(cfg *Config, p CreateParams, now time.Time) (*Group, error) {
 		return nil, because(RuleSuite, err)
 	}
 	leaf := p.Bundle.KeyPackage.Leaf
-	t, err := tree.New(s, &leaf)
+	t, err := tree.New(s, &leaf, cfg.treeLimits())
 	if err != nil {
 		return nil, treeError(err)
 	}
@@ -61,7 +62,10 @@ func Create(cfg *Config, p CreateParams, now time.Time) (*Group, error) {
 		return nil, because(RuleEncoding, err)
 	}
 	g := newGroup(cfg, public)
-	return g, g.enter(epoch, []joiner{{OwnLeaf{p.Bundle, p.Signer}, 0, nil}}, 0)
+	if err := g.enter(epoch, []joiner{{OwnLeaf{p.Bundle, p.Signer}, 0, nil}}, 0); err != nil {
+		return nil, err
+	}
+	return g, g.succeed(p.From)
 }
 
 // joiner is an own leaf on its way in.
@@ -102,6 +106,9 @@ type JoinParams struct {
 	Own []OwnLeaf
 	// Tree is the tree when the GroupInfo does not bring it.
 	Tree *wire.RatchetTree
+	// Predecessor finds the group which a Welcome says that its group continues, as it was in the epoch named. It may be nil; the
+	// secret is then asked of Config.PSK, and the caller checks what Predecessor.Usage demands.
+	Predecessor func(groupID []byte, epoch uint64) *Group
 }
 
 // Join enters a group by a Welcome and checks everything that can be checked (RFC 9420 §12.4.3.1). It also returns the GroupInfo. The
@@ -117,7 +124,16 @@ func Join(cfg *Config, p JoinParams, now time.Time) (*Group, *wire.GroupInfo, er
 		return nil, nil, err
 	}
 	g := newGroup(cfg, nil)
-	psk, err := pskSecret(s, secrets[0].PSKs, g.psk)
+	from, err := predecessor(&p, secrets[0].PSKs)
+	if err != nil {
+		return nil, nil, err
+	}
+	psk, err := pskSecret(s, secrets[0].PSKs, func(id *wire.PreSharedKeyID) ([]byte, bool) {
+		if from != nil && continues(id) {
+			return from.Group.ResumptionPSK(id.Epoch)
+		}
+		return g.psk(id)
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,8 +145,13 @@ func Join(cfg *Config, p JoinParams, now time.Time) (*Group, *wire.GroupInfo, er
 	if g.public, err = followInfo(cfg, info, p.Tree, now); err != nil {
 		return nil, nil, err
 	}
-	if succeeds(secrets[0].PSKs) && info.Context.Epoch != 1 {
+	if slices.ContainsFunc(secrets[0].PSKs, func(id wire.PreSharedKeyID) bool { return continues(&id) }) && info.Context.Epoch != 1 {
 		return nil, nil, broken(RuleWelcome) // a successor begins with its first commit
+	}
+	if from != nil {
+		if err := from.check(g.public); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := g.findOwn(joiners); err != nil {
 		return nil, nil, err
@@ -217,7 +238,7 @@ func checkWelcomePSKs(s *suite.Suite, ids []wire.PreSharedKeyID) error {
 		if len(ids[i].Nonce) != s.HashSize() {
 			return broken(RulePSKForm)
 		}
-		if succeeds(ids[i : i+1]) {
+		if continues(&ids[i]) {
 			successors++
 		}
 		octets, err := marshal(&ids[i])
@@ -233,13 +254,6 @@ func checkWelcomePSKs(s *suite.Suite, ids []wire.PreSharedKeyID) error {
 		return broken(RulePSKForm)
 	}
 	return nil
-}
-
-// succeeds reports whether a pre-shared key says that the group continues another one (RFC 9420 §11.2, §11.3).
-func succeeds(ids []wire.PreSharedKeyID) bool {
-	return slices.ContainsFunc(ids, func(id wire.PreSharedKeyID) bool {
-		return id.Type == wire.ResumptionPSK && id.Usage != wire.ApplicationUsage
-	})
 }
 
 func wipeSecrets(all []*wire.GroupSecrets) {

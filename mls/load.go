@@ -24,6 +24,7 @@ const (
 	keyUpdate     = "u/" // u/REF: an own Update that waits
 	keySent       = "s/" // s/HASH: an own private proposal that has not come back; s/leave/LEAF: the SelfRemove of the epoch
 	keyCommit     = "c/" // the own commit that has not come back
+	keyOrigin     = "o"  // origin
 	keyEpoch      = "e/" // e/EPOCH/...
 	epochKeys     = "k/" // the secrets of the epoch, gone when it is past
 	epochMessages = "m/" // its secret tree
@@ -32,7 +33,7 @@ const (
 
 // ofMember tells the member's own records from those of the public group and from other people's.
 func ofMember(key string) bool {
-	if key == keyMember {
+	if key == keyMember || key == keyOrigin {
 		return true
 	}
 	for _, prefix := range []string{keyOwn, keyUpdate, keySent, keyCommit, keyEpoch} {
@@ -185,6 +186,9 @@ func (g *Group) Save() (Delta, error) {
 	for ref, u := range g.updates {
 		secrets.put(keyUpdate+hex.EncodeToString([]byte(ref)), &savedUpdate{uint32(u.leaf), u.public, u.private})
 	}
+	if g.origin != nil {
+		secrets.put(keyOrigin, g.origin)
+	}
 	if g.epoch != nil {
 		prefix := epochPrefix(g.public.Epoch())
 		secrets.check(g.epoch.Save(prefix+epochKeys, &secrets.Delta))
@@ -276,6 +280,7 @@ func (g *Group) Forget() Delta {
 	for _, o := range g.own {
 		o.keys.Retire(nil)
 	}
+	d = append(d, g.forgetOrigin()...)
 	g.own, g.past, g.updates = nil, nil, nil
 	return d
 }
@@ -309,6 +314,12 @@ func LoadGroup(cfg *Config, records []Record, signerOf func(signatureKey []byte)
 	}
 	if err := g.loadUpdates(); err != nil {
 		return nil, err
+	}
+	if octets, ok := g.get(keyOrigin); ok {
+		g.origin = new(origin)
+		if err := load(octets, g.origin); err != nil {
+			return nil, err
+		}
 	}
 	return g, g.loadCommit(records)
 }

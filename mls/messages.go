@@ -28,7 +28,7 @@ func (g *Group) Seal(leaf LeafIndex, aad, data []byte) (*wire.Message, Delta, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if g.public.frozen {
+	if g.public.Frozen() {
 		return nil, nil, broken(RuleFrozen)
 	}
 	if err := g.public.checkAAD(aad); err != nil {

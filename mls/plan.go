@@ -39,7 +39,7 @@ type plan struct {
 // plan checks the proposals of a commit and applies them in the order of RFC 9420 §12.3: GroupContextExtensions, Update,
 // SelfRemove, Remove, Add, then the components (mls-extensions §4.7, §6.3).
 func (g *PublicGroup) plan(list []Proposed, by author, now time.Time) (*plan, error) {
-	if g.frozen {
+	if g.Frozen() {
 		return nil, broken(RuleFrozen)
 	}
 	if err := g.checkList(list, by); err != nil {
@@ -177,7 +177,7 @@ func (g *PublicGroup) finish(p *plan, t *tree.Tree, confirmed, tag []byte, inter
 	context.TreeHash, context.ConfirmedTranscriptHash = t.Hash(), confirmed
 	next := &PublicGroup{
 		cfg: g.cfg, suite: g.suite, context: &context, tree: t, tag: tag, interim: interim,
-		needs: p.needs, census: p.census, frozen: p.reinit != nil,
+		needs: p.needs, census: p.census, reinit: p.reinit,
 	}
 	var err error
 	if next.octets, err = marshal(next.context); err != nil {

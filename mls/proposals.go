@@ -130,9 +130,10 @@ func (g *PublicGroup) checkAdd(kp *wire.KeyPackage, context *wire.GroupContext, 
 	return g.cfg.checkLeaf(g.suite, check, n, nil, 0)
 }
 
-// checkPSK checks the form of a pre-shared key proposal (RFC 9420 §12.1.4).
+// checkPSK checks the form of a pre-shared key proposal (RFC 9420 §12.1.4). Only the first commit of a group can say that it continues
+// another one.
 func (g *PublicGroup) checkPSK(id *wire.PreSharedKeyID) error {
-	if len(id.Nonce) != g.suite.HashSize() || id.Type == wire.ResumptionPSK && id.Usage != wire.ApplicationUsage {
+	if len(id.Nonce) != g.suite.HashSize() || continues(id) && g.context.Epoch > 0 {
 		return broken(RulePSKForm)
 	}
 	return nil

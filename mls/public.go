@@ -26,7 +26,7 @@ type PublicGroup struct {
 	needs   *needs  // of context
 	census  *census // of tree
 	pending []Pending
-	frozen  bool // closed by ReInit
+	reinit  *wire.ReInit // closed by it
 }
 
 // Pending is a proposal that was accepted in this epoch and waits for a commit.
@@ -158,7 +158,10 @@ func (g *PublicGroup) TreeHash() []byte { return g.context.TreeHash }
 func (g *PublicGroup) ConfirmationTag() []byte { return g.tag }
 
 // Frozen reports whether a ReInit closed the group (RFC 9420 §12.1.5); nothing more can be proposed or committed.
-func (g *PublicGroup) Frozen() bool { return g.frozen }
+func (g *PublicGroup) Frozen() bool { return g.reinit != nil }
+
+// ReInit returns the proposal that closed the group, nil while it is open.
+func (g *PublicGroup) ReInit() *wire.ReInit { return g.reinit }
 
 // Leaf returns a member's leaf, nil when blank or outside.
 func (g *PublicGroup) Leaf(i LeafIndex) *wire.LeafNode { return g.tree.Leaf(i) }

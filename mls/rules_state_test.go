@@ -110,6 +110,12 @@ func stateBreaches() []breach {
 			_, _, err = g.SafeExport(1)
 			return err
 		}},
+		{mls.RuleSuccessor, "of a group that is not closed", func(f *fixture) error {
+			b, signer := newBundle(f.t, f.suite, "x")
+			from := &mls.Predecessor{Group: f.listener.group, Usage: wire.ReInitUsage}
+			_, err := mls.Create(f.cfg, mls.CreateParams{Bundle: b, Signer: signer, From: from}, start)
+			return err
+		}},
 		{mls.RuleFrozen, "after ReInit", func(f *fixture) error { return f.afterReInit() }},
 		{mls.RuleStored, "no records", func(f *fixture) error { _, err := mls.LoadGroup(f.cfg, nil, nil); return err }},
 		{mls.RuleStored, "each record missing or cut", func(f *fixture) error { return f.damagedRecords() }},

@@ -25,14 +25,14 @@ type publicHeader struct {
 	context wire.GroupContext
 	tag     []byte
 	interim []byte
-	frozen  uint8
+	reinit  *wire.ReInit
 }
 
 func (v *publicHeader) Syntax(c *syntax.Codec) {
 	v.context.Syntax(c)
 	syntax.Opaque(c, &v.tag)
 	syntax.Opaque(c, &v.interim)
-	syntax.Closed(c, &v.frozen, 0, 1)
+	syntax.OptionalStruct(c, &v.reinit)
 }
 
 // savedPending is the stored form of a pending proposal. One that came in the clear is kept as it came, because others get it again.
@@ -58,11 +58,7 @@ func (v *savedPending) Syntax(c *syntax.Codec) {
 func pendingKey(index int) string { return fmt.Sprintf("%s%04x", keyPending, index) }
 
 func (d *deltaBuilder) header(g *PublicGroup) {
-	h := publicHeader{context: *g.context, tag: g.tag, interim: g.interim}
-	if g.frozen {
-		h.frozen = 1
-	}
-	d.put(keyHeader, &h)
+	d.put(keyHeader, &publicHeader{context: *g.context, tag: g.tag, interim: g.interim, reinit: g.reinit})
 }
 
 func (d *deltaBuilder) pending(index int, p *Pending) {
@@ -165,7 +161,7 @@ func LoadPublicGroup(cfg *Config, records []Record) (*PublicGroup, error) {
 		return nil, broken(RuleStored)
 	}
 	g := &PublicGroup{
-		cfg: cfg, suite: s, context: &header.context, tree: t, tag: header.tag, interim: header.interim, frozen: header.frozen == 1,
+		cfg: cfg, suite: s, context: &header.context, tree: t, tag: header.tag, interim: header.interim, reinit: header.reinit,
 		census: newCensus(),
 	}
 	if g.needs, err = needsOf(g.context.Extensions); err != nil {

@@ -30,7 +30,7 @@ func (g *PublicGroup) stage(f *framed, m *wire.Message, now time.Time) (*Staged,
 	if content.Epoch != g.context.Epoch {
 		return nil, broken(RuleEpoch)
 	}
-	if g.frozen {
+	if g.Frozen() {
 		return nil, broken(RuleFrozen)
 	}
 	public, leaf, err := g.senderKey(f.AuthenticatedContent)

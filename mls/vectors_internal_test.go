@@ -165,7 +165,7 @@ func (c *protectionCase) group(t *testing.T, s *suite.Suite, own LeafIndex) *Gro
 		}
 		return &wire.LeafNode{EncryptionKey: public, SignatureKey: key, Source: wire.KeyPackageSource}
 	}
-	nodes, err := tree.New(s, leaf([]byte("somebody else")))
+	nodes, err := tree.New(s, leaf([]byte("somebody else")), tree.Limits{})
 	if err == nil {
 		nodes, _, err = nodes.Add(leaf(c.Public))
 	}
@@ -385,7 +385,7 @@ func checkRebuild(t *testing.T, c wirecase.Case) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes, err := tree.New(s, &wire.LeafNode{EncryptionKey: public, SignatureKey: in.Key, Source: wire.KeyPackageSource})
+	nodes, err := tree.New(s, &wire.LeafNode{EncryptionKey: public, SignatureKey: in.Key, Source: wire.KeyPackageSource}, tree.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func newCrowd(t *testing.T, seed uint64) *crowd {
 		stored: make(map[string][]byte)}
 	leaf, private := c.leaf()
 	var err error
-	if c.tree, err = New(c.suite, leaf); err != nil {
+	if c.tree, err = New(c.suite, leaf, Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	if c.keys[0], err = c.tree.KeysFromWelcome(0, private, nil, 0); err != nil {

@@ -50,9 +50,9 @@ type Tree struct {
 	cost     int // hashes computed to make this value of the one before
 }
 
-// New returns the tree of one member at leaf 0, with the default limits.
-func New(s *suite.Suite, first *wire.LeafNode) (*Tree, error) {
-	e := empty(s, Limits{}).Edit()
+// New returns the tree of one member at leaf 0.
+func New(s *suite.Suite, first *wire.LeafNode, l Limits) (*Tree, error) {
+	e := empty(s, l).Edit()
 	e.Add(first)
 	return e.Tree()
 }
