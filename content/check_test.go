@@ -216,12 +216,12 @@ func TestMessageIDs(t *testing.T) {
 	t.Run("C-TS-06 extended times are read", func(t *testing.T) {
 		for item, want := range map[string]uint64{"d903e9a1011a6955b900": 1767225600000, "d903e9a2011a6955b9002205": 1767225600005, "1b0000019b76da5c00": 1767225580544} {
 			d := content.Derived{ID: messageID(t, idOriginal)}
-			encoded, err := d.Encode()
-			if err == nil {
+			if _, err := d.Encode(); err == nil {
 				t.Fatal("no accepted time and yet encoded")
 			}
 			d.Accepted = content.AcceptedAt(1)
-			if encoded, err = d.Encode(); err != nil {
+			encoded, err := d.Encode()
+			if err != nil {
 				t.Fatal(err)
 			}
 			data := append(append(bytes.Clone(encoded[:35]), unhex(t, item)...), encoded[36:]...)

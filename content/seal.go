@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// tagLength is that of both AEADs: the last octets of what lies at the URL (A-C19).
-const tagLength = 16
-
 // Invalid reports whether the sender's time for the content is over (draft-ietf-mimi-content-08 §4.5).
 func (e External) Invalid(now time.Time) bool {
 	return e.Expires != 0 && now.Unix() >= int64(e.Expires)

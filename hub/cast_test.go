@@ -60,13 +60,6 @@ func (c *cast) gather(devices ...*roletest.Device) *cast {
 	return c
 }
 
-// leaving makes Bob leave; nobody has committed that.
-func (c *cast) leaving() *cast {
-	c.T.Helper()
-	c.bob.Do(c.room, c.bob.Leave(c.room))
-	return c
-}
-
 // agree fails the test unless the devices are in one epoch with one secret.
 func (c *cast) agree(devices ...*roletest.Device) {
 	c.T.Helper()

@@ -58,15 +58,6 @@ func (l *lanes) room(name string) uri.Room {
 	return r
 }
 
-func (l *lanes) provider(domain string) uri.Provider {
-	l.Helper()
-	p, err := uri.ProviderFromDomain(domain)
-	if err != nil {
-		l.Fatal(err)
-	}
-	return p
-}
-
 // item is an application message; each n is another one.
 func item(n uint64) *mimi.FanoutMessage {
 	return &mimi.FanoutMessage{Timestamp: n, Message: wire.Message{Version: wire.MLS10, Format: wire.PrivateMessageFormat,
@@ -112,16 +103,6 @@ func (p *peer) Notify(_ context.Context, room uri.Room, body *mimi.NotifyBody) e
 }
 
 func (l *lanes) peer(to uri.Provider) (mimi.Service, error) { return &peer{lanes: l, to: to}, nil }
-
-// step sends at most one batch.
-func (l *lanes) step() bool {
-	l.Helper()
-	did, _, err := l.box.Step(l.Context(), l.peer)
-	if err != nil {
-		l.Fatal(err)
-	}
-	return did
-}
 
 // run sends what is due, and moves the time on to what will be, until nothing is left or the time limit is reached.
 func (l *lanes) run(limit time.Duration) {
