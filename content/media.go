@@ -1,6 +1,8 @@
 package content
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"parley/syntax"
@@ -11,6 +13,10 @@ type parameter struct{ name, value []byte }
 func (p *parameter) Syntax(c *syntax.Codec) {
 	syntax.Opaque(c, &p.name)
 	syntax.Opaque(c, &p.value)
+}
+
+func (p parameter) equal(q parameter) bool {
+	return bytes.Equal(p.name, q.name) && bytes.Equal(p.value, q.value)
 }
 
 // framing is ApplicationFraming of draft-ietf-mls-extensions §6.2.4.
@@ -55,8 +61,9 @@ func Unframe(data []byte) (mediaType string, inner []byte, err error) {
 	for _, p := range f.parameters {
 		text += ";" + string(p.name) + "=" + quote(string(p.value))
 	}
-	// A name with the separators of the text form in it would read as something else.
-	if _, parameters, ok := parseMedia(text); !ok || len(parameters) != len(f.parameters) {
+	// A name with separators or space of the text form in it would read as something else.
+	name, parameters, ok := parseMedia(text)
+	if !ok || name != string(f.mediaType) || !slices.EqualFunc(parameters, f.parameters, parameter.equal) {
 		return "", nil, ErrFraming
 	}
 	return text, f.inner, nil
