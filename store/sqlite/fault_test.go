@@ -187,6 +187,9 @@ func TestFailedCommit(t *testing.T) {
 // stopped checks that nothing is accepted or told any more.
 func stopped(t *testing.T, s *started, cause error) {
 	t.Helper()
+	if err := s.Err(); !errors.Is(err, ErrStopped) {
+		t.Fatalf("the store goes on: %v", errors.Join(err, s.close(t)))
+	}
 	if err := <-s.done; !errors.Is(err, ErrStopped) || cause != nil && !errors.Is(err, cause) {
 		t.Errorf("Run returned %v", err)
 	}

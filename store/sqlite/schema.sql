@@ -118,6 +118,7 @@ CREATE TABLE member (
   client INTEGER NOT NULL,
   PRIMARY KEY (room, client)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX member_by_client ON member(client);
 CREATE TABLE body (
   id INTEGER PRIMARY KEY,
   uses INTEGER NOT NULL,
@@ -148,6 +149,7 @@ CREATE TABLE package (
   octets BLOB NOT NULL
 ) STRICT;
 CREATE INDEX package_stock ON package(client, suite, id, not_before, not_after) WHERE taken = 0;
+CREATE INDEX package_by_client ON package(client);
 CREATE INDEX package_by_end ON package(not_after);
 
 -- Accounts and pinned authorities.
@@ -160,6 +162,7 @@ CREATE TABLE code (
   user TEXT NOT NULL,
   expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX code_by_end ON code(expires);
 CREATE TABLE device (
   client TEXT PRIMARY KEY,
   user TEXT NOT NULL,
