@@ -141,7 +141,7 @@ func TestHostile(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	const size = 64 << 10
+	const size = 32 << 10
 	for _, piece := range []string{"[", "![", "*a_", ">", "> ", "1. ", "- ", "[a](", "`", "<a ", "<!--", "<?", "a|", "|-", "# ", "\n", "x\n> ", "<b>", "<p>", "<table><tr><td>",
 		"<ul><li>", "<pre>", "<svg>", "<script>", "</b>", "&#x202e;", "~~", "[a]: b\n", "<a href=\"https://x.example\">"} {
 		source := strings.Repeat(piece, size/len(piece))

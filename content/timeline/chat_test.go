@@ -27,7 +27,14 @@ type chat struct {
 }
 
 func newChat(t *testing.T) *chat {
-	c := &chat{T: t, now: start, rights: timeline.Usual}
+	c := &chat{T: t, rights: timeline.Usual}
+	c.setUp(t)
+	return c
+}
+
+func (c *chat) setUp(t testing.TB) {
+	t.Helper()
+	c.now = start
 	var err error
 	if c.room, err = uri.ParseRoom("mimi://hub.example/r/room"); err != nil {
 		t.Fatal(err)
@@ -38,8 +45,9 @@ func newChat(t *testing.T) *chat {
 		}
 	}
 	c.Timeline = timeline.New(c.config())
-	return c
 }
+
+func (c *chat) users() []uri.User { return []uri.User{c.alice, c.bob, c.cathy} }
 
 func (c *chat) config() timeline.Config { return timeline.Config{Room: c.room, Self: c.alice} }
 
@@ -62,11 +70,16 @@ type sent struct {
 // make encodes a message a second after the last one, without adding it.
 func (c *chat) make(from uri.User, m content.Message) sent {
 	c.Helper()
+	return c.encode(c.T, from, m)
+}
+
+func (c *chat) encode(t testing.TB, from uri.User, m content.Message) sent {
+	t.Helper()
 	c.now = c.now.Add(time.Second)
 	m.Salt = c.salt()
 	encoded, err := m.Encode()
 	if err != nil {
-		c.Fatal(err)
+		t.Fatal(err)
 	}
 	e := timeline.Event{Encoded: encoded, Accepted: uint64(c.now.UnixMilli()), Sender: from, Rights: c.rights}
 	return sent{e, m, content.ID(from, c.room, encoded, m.Salt)}
