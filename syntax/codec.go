@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // The ways in which octets can fail to be a value. An error returned by this package wraps exactly one of them, or the error
@@ -308,7 +308,7 @@ func grown[T any](c *Codec, out []T) []T {
 	if len(out) < cap(out) {
 		return out[:len(out)+1]
 	}
-	size := int(unsafe.Sizeof(*new(T)))
+	size := sizeOf[T]()
 	more := len(out)
 	if more == 0 {
 		more = max(firstGrowth/max(size, 1), 1)
@@ -322,6 +322,9 @@ func grown[T any](c *Codec, out []T) []T {
 	return next
 }
 
+// sizeOf is what a T takes in memory, without what it points to.
+func sizeOf[T any]() int { return int(reflect.TypeFor[T]().Size()) }
+
 func (c *Codec) charge(octets int) bool {
 	if c.memory -= octets; c.memory < 0 {
 		c.Fail(ErrLimit)
@@ -332,7 +335,7 @@ func (c *Codec) charge(octets int) bool {
 
 // New returns a value to decode into, the body of a union say, counted against Limits.Memory.
 func New[T any](c *Codec) *T {
-	c.charge(int(unsafe.Sizeof(*new(T))))
+	c.charge(sizeOf[T]())
 	return new(T)
 }
 
