@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
+	"io"
 	"time"
 )
 
@@ -93,4 +94,21 @@ func (e External) MostOctets(limit uint64) uint64 {
 		return limit
 	}
 	return e.Size
+}
+
+// Read reads the content from what the URL gave, and opens it. It reads no more than MostOctets and one octet, by which it knows that
+// there is too much; limit is of what is held in memory.
+func (e External) Read(from io.Reader, limit uint64) ([]byte, error) {
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	most := min(e.MostOctets(limit), 1<<62)
+	octets, err := io.ReadAll(io.LimitReader(from, int64(most)+1))
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(octets)) > most {
+		return nil, ErrSize
+	}
+	return e.Open(octets)
 }

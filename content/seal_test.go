@@ -103,6 +103,36 @@ func TestSeal(t *testing.T) {
 			t.Errorf("%q, %v", plain, err)
 		}
 	})
+	t.Run("C-XP-11 no more is read than the size or the limit", func(t *testing.T) {
+		e, sealed, err := base.Seal([16]byte{1}, [12]byte{2}, []byte("0123456789"))
+		if err != nil || e.Size != 26 {
+			t.Fatal(e.Size, err)
+		}
+		if plain, err := e.Read(bytes.NewReader(bytes.Clone(sealed)), 1000); err != nil || string(plain) != "0123456789" {
+			t.Errorf("%q, %v", plain, err)
+		}
+		unknown := e
+		unknown.Size = 0
+		for name, c := range map[string]struct {
+			e     content.External
+			limit uint64
+			most  int
+		}{"size": {e, 1000, 27}, "limit": {e, 20, 21}, "unknown size": {unknown, 1000, 1001}} {
+			body := &endless{start: bytes.Clone(sealed)}
+			if _, err := c.e.Read(body, c.limit); err != content.ErrSize || body.read > c.most {
+				t.Errorf("%s: %d octets, %v", name, body.read, err)
+			}
+		}
+		if _, err := e.Read(bytes.NewReader(sealed[:20]), 1000); err != content.ErrContentHash {
+			t.Errorf("cut: %v", err)
+		}
+		none := e
+		none.ContentHash = nil
+		body := &endless{}
+		if _, err := none.Read(body, 1000); err != content.ErrUnverifiable || body.read != 0 {
+			t.Errorf("read though it cannot be verified: %v", err)
+		}
+	})
 	t.Run("most octets", func(t *testing.T) {
 		for size, want := range map[uint64]uint64{0: 100, 99: 99, 100: 100, 101: 100, 1<<64 - 1: 100} {
 			if got := (content.External{Size: size}).MostOctets(100); got != want {
@@ -110,4 +140,19 @@ func TestSeal(t *testing.T) {
 			}
 		}
 	})
+}
+
+// endless is a body that never ends.
+type endless struct {
+	start []byte
+	read  int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	for n := range p {
+		p[n] = 'x'
+	}
+	copy(p, e.start[min(e.read, len(e.start)):])
+	e.read += len(p)
+	return len(p), nil
 }

@@ -4,17 +4,6 @@ import (
 	"time"
 )
 
-// Optionality says whether something may, must or must not be done in a room (draft-ietf-mimi-room-policy-03 §6). The numbers
-// are those of the policy components.
-type Optionality uint8
-
-// The three optionalities. Any other number forbids.
-const (
-	Optional  Optionality = 0
-	Required  Optionality = 1
-	Forbidden Optionality = 2
-)
-
 // StatusRules decide which statuses are sent to a room.
 type StatusRules struct {
 	// Delivery and Read are the room's policy (draft-ietf-mimi-room-policy-03 §6.1).
@@ -35,13 +24,7 @@ func (r StatusRules) Send(s Status) bool {
 	case s == StatusDelivered || s == StatusError:
 		policy, wish = r.Delivery, r.TellDelivery
 	}
-	switch policy {
-	case Required:
-		return true
-	case Optional:
-		return wish && !r.Crowded
-	}
-	return false
+	return policy.holds(wish && !r.Crowded)
 }
 
 const (

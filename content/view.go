@@ -14,6 +14,8 @@ type Receiver struct {
 	Preferred []string
 	Types     []string // media types understood besides; among them the sender's order decides. nil: Types of §7.1
 	Languages []string // RFC 5646 tags that the user reads, liked most first
+	// NoPreviews leaves out what senders call previews: the room's policy forbids them (see PreviewRules).
+	NoPreviews bool
 }
 
 // RequiredTypes are the media types that every client has to be able to receive (§7.1).
@@ -124,7 +126,7 @@ func (r Receiver) choose(p Part, index int) choice {
 		at := c.next
 		got := r.choose(inherit(child, p), at)
 		c.next = got.next
-		if child.Body == nil {
+		if child.Body == nil || len(got.leaves)+len(got.skipped) == 0 {
 			continue
 		}
 		if multi.Semantics != ChooseOne {
@@ -162,7 +164,7 @@ func (c *choice) add(part choice) {
 
 func (r Receiver) leaf(p Part, index int) choice {
 	c := choice{next: index + 1}
-	if p.Body == nil {
+	if p.Body == nil || r.NoPreviews && p.Disposition == DispositionPreview {
 		return c
 	}
 	liking, understood := r.liking(p)

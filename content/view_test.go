@@ -226,6 +226,31 @@ func TestDispositions(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
+	t.Run("C-SEC-12 previews as the room wants them, and never believed", func(t *testing.T) {
+		for policy, want := range map[content.Optionality][2]bool{content.Optional: {false, true}, content.Required: {true, true},
+			content.Forbidden: {false, false}, 9: {false, false}} {
+			for n, wish := range []bool{false, true} {
+				rules := content.PreviewRules{Send: policy, Automatic: content.Forbidden}
+				if rules.MaySend(wish) != want[n] || rules.MayMake(wish) {
+					t.Errorf("send %d, wish %v", policy, wish)
+				}
+				rules = content.PreviewRules{Send: content.Forbidden, Automatic: policy}
+				if rules.MayMake(wish) != want[n] || rules.MaySend(wish) {
+					t.Errorf("automatic %d, wish %v", policy, wish)
+				}
+			}
+		}
+		link, preview := say("text/plain", "link"), single(content.DispositionPreview, "", "text/plain", "Your bank")
+		for _, semantics := range []content.Semantics{content.ProcessAll, content.SingleUnit, content.ChooseOne} {
+			body := multi(1, semantics, preview, link)
+			if got := shown((content.Receiver{NoPreviews: true}).View(body)); got != "[2]" {
+				t.Errorf("semantics %d: %s", semantics, got)
+			}
+		}
+		if got := textOf(multi(1, content.ProcessAll, link, preview)); got != "link\nPreview: Your bank" {
+			t.Errorf("%q", got)
+		}
+	})
 	t.Run("C-DISP-13 profile and icon rename nobody", func(t *testing.T) {
 		for d, want := range map[content.Disposition]string{content.DispositionProfile: "[profile]", content.DispositionIcon: "[icon]"} {
 			if s := at(d, external); s.Action != content.ActionNote || s.Fetch(now) || textOf(s.Part) != want {

@@ -1,5 +1,16 @@
 package content
 
+// Optionality says whether something may, must or must not be done in a room (draft-ietf-mimi-room-policy-03 §6). The numbers
+// are those of the policy components.
+type Optionality uint8
+
+// The three optionalities. Any other number forbids.
+const (
+	Optional  Optionality = 0
+	Required  Optionality = 1
+	Forbidden Optionality = 2
+)
+
 // ExpiryRule is a room's policy on expiring messages (draft-ietf-mimi-room-policy-03 §6.8). Durations are seconds.
 type ExpiryRule struct {
 	Need        Optionality
@@ -42,3 +53,18 @@ func (r ExpiryRule) Initial() *Expires {
 	}
 	return nil
 }
+
+// PreviewRules are a room's policy on previews of links (draft-ietf-mimi-room-policy-03 §6.3). Links are never looked for in text
+// that does not mark them, so there is no rule on that.
+type PreviewRules struct {
+	Send      Optionality // previews that senders make
+	Automatic Optionality // previews that receivers make, by fetching what a link leads to
+}
+
+// MaySend reports whether this client puts a preview into a message; wish is the user's, where the policy leaves it open.
+func (r PreviewRules) MaySend(wish bool) bool { return r.Send.holds(wish) }
+
+// MayMake reports whether this client fetches what a link leads to in order to show a preview.
+func (r PreviewRules) MayMake(wish bool) bool { return r.Automatic.holds(wish) }
+
+func (o Optionality) holds(wish bool) bool { return o == Required || o == Optional && wish }
