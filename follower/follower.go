@@ -158,6 +158,11 @@ func (f *Follower) Left(ctx context.Context, room uri.Room, client uri.Client) e
 	return storeError(f.cfg.Store.Update(ctx, func(tx Tx) error { return tx.SetMember(room, client, false) }))
 }
 
+// Forget takes a client out of the delivery sets of all rooms: it is no client any more. One transaction.
+func (f *Follower) Forget(ctx context.Context, client uri.Client) error {
+	return storeError(f.cfg.Store.Update(ctx, func(tx Tx) error { return tx.Forget(client) }))
+}
+
 func (f *Follower) join(ctx context.Context, room uri.Room, client uri.Client) (fresh bool, err error) {
 	err = f.cfg.Store.Update(ctx, func(tx Tx) error {
 		members, err := tx.Members(room)

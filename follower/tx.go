@@ -24,6 +24,8 @@ type Tx interface {
 	Members(room uri.Room) ([]uri.Client, error)
 	// SetMember adds a client to the room's delivery set or takes it out.
 	SetMember(room uri.Room, client uri.Client, member bool) error
+	// Forget takes a client out of every room's delivery set.
+	Forget(client uri.Client) error
 	// ClientOf names the client whose KeyPackage was handed out under this reference.
 	ClientOf(ref []byte) (client uri.Client, ok bool, err error)
 	// Expire forgets hashes of items whose timestamp is before the time, and returns how many.

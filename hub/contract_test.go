@@ -141,10 +141,7 @@ func TestAcceptedIsStored(t *testing.T) {
 
 func (c *cast) expire() (n int) {
 	c.T.Helper()
-	err := c.hub.Store.Hub().Update(c.T.Context(), func(tx hub.Tx) (err error) {
-		n, err = tx.Expire(c.Now())
-		return err
-	})
+	n, err := c.hub.Hub.Sweep(c.T.Context())
 	if err != nil {
 		c.T.Fatal(err)
 	}

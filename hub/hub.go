@@ -108,6 +108,16 @@ func saveAnswer(tx Tx, key [32]byte, answer syntax.Value, now time.Time) error {
 	return tx.SaveAnswer(key, octets, now.Add(AnswerLife))
 }
 
+// Sweep deletes the answers that are not kept any more, and returns how many. One transaction.
+func (h *Hub) Sweep(ctx context.Context) (deleted int, err error) {
+	now := h.cfg.Now()
+	err = h.cfg.Store.Update(ctx, func(tx Tx) error {
+		deleted, err = tx.Expire(now)
+		return err
+	})
+	return deleted, storeError(err)
+}
+
 // tick gives the next timestamp of a room: the clock's, but never less than the last (D2).
 func tick(h *Head, now time.Time) uint64 {
 	h.Timestamp = max(h.Timestamp, uint64(max(now.UnixMilli(), 0)))

@@ -19,6 +19,7 @@ var (
 	ErrCode    = errors.New("identity: the enrolment code is not valid (any more)")
 	ErrDevice  = errors.New("identity: the device name was used before")
 	ErrUnknown = errors.New("identity: no such device")
+	ErrRemoved = errors.New("identity: the user was removed; its name is not given to somebody else")
 	ErrToken   = errors.New("identity: the token is not valid (any more)")
 )
 
@@ -35,9 +36,18 @@ type Accounts struct {
 	known known
 }
 
-// Invite makes the user if it does not exist yet and returns a fresh enrolment code for one device. One transaction; a crash after
-// it leaves a code that nobody knows and that expires.
+// Invite makes the user if it does not exist yet and returns a fresh enrolment code for one device. A user that was removed is not made
+// again: ErrRemoved. One transaction; a crash after it leaves a code that nobody knows and that expires.
 func (a *Accounts) Invite(ctx context.Context, name string) (uri.User, string, error) {
+	return a.invite(ctx, name, false)
+}
+
+// Restore is Invite also for a user that was removed: the same person comes back. The devices of before stay revoked.
+func (a *Accounts) Restore(ctx context.Context, name string) (uri.User, string, error) {
+	return a.invite(ctx, name, true)
+}
+
+func (a *Accounts) invite(ctx context.Context, name string, again bool) (uri.User, string, error) {
 	if !plainName(name, 64, "._-") {
 		return uri.User{}, "", ErrName
 	}
@@ -52,7 +62,7 @@ func (a *Accounts) Invite(ctx context.Context, name string) (uri.User, string, e
 			return err
 		}
 		if !known {
-			if err := tx.PutUser(User{URI: user, Created: now}); err != nil {
+			if err := makeUser(tx, User{URI: user, Created: now}, again); err != nil {
 				return err
 			}
 		}
@@ -62,6 +72,18 @@ func (a *Accounts) Invite(ctx context.Context, name string) (uri.User, string, e
 		return uri.User{}, "", err
 	}
 	return user, group(code), nil
+}
+
+// makeUser makes a user, unless somebody else may have spoken under the name: then there is a device of it.
+func makeUser(tx Tx, u User, again bool) error {
+	devices, err := tx.Devices(u.URI)
+	if err != nil {
+		return err
+	}
+	if len(devices) > 0 && !again {
+		return ErrRemoved
+	}
+	return tx.PutUser(u)
 }
 
 // Enrolled is a new device. Token is the only copy.
@@ -84,6 +106,9 @@ func (a *Accounts) Enrol(ctx context.Context, code, device string) (Enrolled, er
 		}
 		if !found || !now.Before(c.Expires) {
 			return ErrCode
+		}
+		if _, known, err := tx.User(c.User); err != nil || !known {
+			return errors.Join(err, ErrCode) // removed meanwhile
 		}
 		client, err := uri.NewClient(a.Provider, c.User.Name(), device)
 		if err != nil {
@@ -131,7 +156,8 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Device, erro
 	return device, err
 }
 
-// Revoke ends a device: its token stops working at once. Removing it from rooms is up to its user's other clients and to hubs.
+// Revoke ends a device: its token stops working at once, and nobody can claim its KeyPackages. Removing it from rooms is up to its
+// user's other clients and to hubs. A device that is revoked already stays so.
 func (a *Accounts) Revoke(ctx context.Context, client uri.Client) error {
 	user, named := client.NamedUser()
 	if !named {
@@ -145,13 +171,59 @@ func (a *Accounts) Revoke(ctx context.Context, client uri.Client) error {
 			return err
 		}
 		for _, d := range devices {
-			if d.Client == client && d.Revoked.IsZero() {
-				d.Revoked = now
-				return tx.PutDevice(d)
+			if d.Client == client {
+				return revoke(tx, d, now)
 			}
 		}
 		return ErrUnknown
 	})
+}
+
+func revoke(tx Tx, d Device, now time.Time) error {
+	if !d.Revoked.IsZero() {
+		return nil
+	}
+	d.Revoked = now
+	return tx.PutDevice(d)
+}
+
+// Remove ends a user: its devices are revoked, its codes do not work any more, others are told that there is no such user. It returns all
+// devices that the user ever had. Its name stays taken if it had any. A user that was removed already stays so.
+func (a *Accounts) Remove(ctx context.Context, name string) (devices []Device, err error) {
+	user, err := uri.NewUser(a.Provider, name)
+	if err != nil {
+		return nil, ErrUser
+	}
+	now := a.Now()
+	defer a.known.forget()
+	err = a.Update(ctx, func(tx Tx) error {
+		_, known, err := tx.User(user)
+		if err != nil {
+			return err
+		}
+		if devices, err = tx.Devices(user); err != nil {
+			return err
+		}
+		if !known && len(devices) == 0 {
+			return ErrUser
+		}
+		for _, d := range devices {
+			if err := revoke(tx, d, now); err != nil {
+				return err
+			}
+		}
+		return tx.DeleteUser(user)
+	})
+	return devices, err
+}
+
+// Sweep deletes the codes that cannot be used any more, and returns how many. One transaction.
+func (a *Accounts) Sweep(ctx context.Context) (deleted int, err error) {
+	err = a.Update(ctx, func(tx Tx) error {
+		deleted, err = tx.ExpireCodes(a.Now())
+		return err
+	})
+	return deleted, err
 }
 
 // Devices returns the devices of a user that may be used, by URI. ErrUser tells that there is no such user.

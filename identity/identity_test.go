@@ -137,8 +137,11 @@ func TestTokens(t *testing.T) {
 	if _, err := a.Authenticate(ctx, e.Token); !errors.Is(err, identity.ErrToken) {
 		t.Fatalf("token of a revoked device: %v", err)
 	}
-	if err := a.Revoke(ctx, e.Device.Client); !errors.Is(err, identity.ErrUnknown) {
+	if err := a.Revoke(ctx, e.Device.Client); err != nil {
 		t.Fatalf("second revocation: %v", err)
+	}
+	if stranger, err := uri.NewClient(a.Provider, "alice", "toaster"); err != nil || !errors.Is(a.Revoke(ctx, stranger), identity.ErrUnknown) {
+		t.Fatalf("revocation of a device that never was: %v", err)
 	}
 	left, err := a.Devices(ctx, e.Device.User)
 	if err != nil || len(left) != 0 {

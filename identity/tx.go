@@ -31,14 +31,21 @@ type Device struct {
 	Revoked time.Time
 }
 
+// CodeTx is the enrolment codes' part of Tx.
+type CodeTx interface {
+	PutCode(c Code) error
+	TakeCode(h Hash) (Code, bool, error)    // deletes it
+	ExpireCodes(now time.Time) (int, error) // deletes those that cannot be used any more at now
+}
+
 // Tx is what the accounts need of a store within one transaction.
 type Tx interface {
+	CodeTx
+
 	User(u uri.User) (User, bool, error)
 	PutUser(u User) error
+	DeleteUser(u uri.User) error                   // its devices stay
 	Users(after string, limit int) ([]User, error) // by URI, those behind after
-
-	PutCode(c Code) error
-	TakeCode(h Hash) (Code, bool, error) // deletes it
 
 	DeviceByToken(token Hash) (Device, bool, error) // revoked ones too
 	Devices(u uri.User) ([]Device, error)           // by URI, revoked ones too

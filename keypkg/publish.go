@@ -138,6 +138,16 @@ func (p *Packages) Count(ctx context.Context, client uri.Client) (n int, err err
 	return n, storeError(err)
 }
 
+// Withdraw deletes all KeyPackages of a client that is no client any more, and returns how many. A Welcome for one that was handed out
+// finds nobody then. One transaction.
+func (p *Packages) Withdraw(ctx context.Context, client uri.Client) (deleted int, err error) {
+	err = p.cfg.Store.Update(ctx, func(tx Tx) error {
+		deleted, err = tx.Withdraw(client)
+		return err
+	})
+	return deleted, storeError(err)
+}
+
 // WelcomeLife is how long after its acceptance a Welcome may still arrive: as long as a hub keeps trying (promise D6).
 const WelcomeLife = 30 * 24 * time.Hour
 

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -165,16 +164,6 @@ func credentialJudge(roots credential.Roots) func(wire.Credential, []byte, time.
 		leaf := &wire.LeafNode{Credential: c, SignatureKey: key}
 		return validate(mls.LeafCheck{Use: mls.UseKeyPackage, Leaf: leaf, Now: now})
 	}
-}
-
-// hubSweep deletes the hub's kept answers that have ended.
-func (p *Provider) hubSweep(ctx context.Context) (deleted int, err error) {
-	now := p.cfg.Now()
-	err = p.cfg.Store.Hub.Update(ctx, func(tx hub.Tx) error {
-		deleted, err = tx.Expire(now)
-		return err
-	})
-	return deleted, err
 }
 
 func (p *Provider) trace(e mimihttp.TraceEvent) {

@@ -152,7 +152,8 @@ func (p *Provider) sweepOnce(ctx context.Context) {
 		what  string
 		sweep func(context.Context) (int, error)
 	}{
-		{"answers", p.hubSweep}, {"key packages", p.packages.Sweep}, {"seen", p.follower.Sweep}, {"inbox entries", p.inboxes.Sweep},
+		{"answers", p.hub.Sweep}, {"key packages", p.packages.Sweep}, {"seen", p.follower.Sweep}, {"inbox entries", p.inboxes.Sweep},
+		{"enrolment codes", p.accounts.Sweep},
 	} {
 		n, err := s.sweep(ctx)
 		if err != nil {

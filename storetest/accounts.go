@@ -2,10 +2,12 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"parley/identity"
+	"parley/keypkg"
 	"parley/uri"
 )
 
@@ -13,6 +15,8 @@ func accountTests() []test {
 	return []test{
 		{"users are listed by URI, in pages", usersInPages},
 		{"a code is taken once, and stays when the transaction fails", codeOnce},
+		{"codes are swept when they cannot be used any more", codesExpire},
+		{"a user is deleted, its devices stay", userDeleted},
 		{"a device is found by its token and its user", devicesFound},
 		{"pins are replaced whole", pinsReplaced},
 		{"reopen keeps accounts and pins", accountsReopen},
@@ -83,6 +87,51 @@ func codeOnce(f *fixture) {
 	if _, ok := take(); ok {
 		f.Error("took a code twice")
 	}
+}
+
+func codesExpire(f *fixture) {
+	code := func(n byte, expires int) identity.Code {
+		return identity.Code{Hash: identity.Hash{n}, User: f.user("alice"), Expires: at(expires)}
+	}
+	f.accounts(func(tx identity.Tx) {
+		for _, c := range []identity.Code{code(1, 10), code(2, 20), code(3, 30)} {
+			check(tx.PutCode(c))
+		}
+		same("none", get(tx.ExpireCodes(at(9))), 0)
+		same("at the time itself", get(tx.ExpireCodes(at(20))), 2)
+		same("again", get(tx.ExpireCodes(at(20))), 0)
+	})
+	f.accounts(func(tx identity.Tx) {
+		for n, want := range map[byte]bool{1: false, 2: false, 3: true} {
+			_, ok, err := tx.TakeCode(identity.Hash{n})
+			check(err)
+			same(fmt.Sprint("code ", n), ok, want)
+		}
+	})
+}
+
+func userDeleted(f *fixture) {
+	alice, bob := f.user("alice"), f.user("bob")
+	f.accounts(func(tx identity.Tx) {
+		for _, u := range []uri.User{alice, bob} {
+			check(tx.PutUser(identity.User{URI: u, Created: at(1)}))
+			check(tx.PutDevice(identity.Device{Client: f.client(u.Name(), "phone"), User: u, Token: identity.Hash{u.Name()[0]}, Created: at(1)}))
+		}
+		check(tx.DeleteUser(alice))
+		check(tx.DeleteUser(f.user("nobody")))
+	})
+	f.accounts(func(tx identity.Tx) {
+		_, ok, err := tx.User(alice)
+		check(err)
+		same("deleted", ok, false)
+		sameList("users", userNames(get(tx.Users("", 10))), []string{"bob"})
+		same("devices", len(get(tx.Devices(alice))), 1)
+	})
+	f.packages(func(tx keypkg.Tx) {
+		_, known, err := tx.Clients(alice)
+		check(err)
+		same("known to who claims", known, false)
+	})
 }
 
 func devicesFound(f *fixture) {

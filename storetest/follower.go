@@ -13,6 +13,7 @@ import (
 func followerTests() []test {
 	return []test{
 		{"members of a room, ascending", members},
+		{"a client is taken out of all rooms", forget},
 		{"an item is seen once per room", seen},
 		{"what was seen is forgotten by its timestamp", seenExpires},
 		{"each inbox has its own order", inboxOrder},
@@ -87,6 +88,28 @@ func members(f *fixture) {
 		sameList("after leaving", get(tx.Members(room)), []uri.Client{one, three})
 		sameList("other room", get(tx.Members(other)), []uri.Client{three})
 	})
+}
+
+func forget(f *fixture) {
+	a, b := f.client("alice", "phone"), f.client("bob", "phone")
+	f.follower(func(tx follower.Tx) {
+		for _, room := range []string{"x", "y"} {
+			check(tx.SetMember(f.room(room), a, true))
+			check(tx.SetMember(f.room(room), b, true))
+		}
+		check(tx.Forget(a))
+		check(tx.Forget(f.client("nobody", "phone")))
+	})
+	f.follower(func(tx follower.Tx) {
+		for _, room := range []string{"x", "y"} {
+			sameList("members", get(tx.Members(f.room(room))), []uri.Client{b})
+		}
+	})
+	err := f.Follower.Update(f.Context(), func(tx follower.Tx) error { return errors.Join(tx.Forget(b), errAbort) })
+	if !errors.Is(err, errAbort) {
+		f.Fatal(err)
+	}
+	f.follower(func(tx follower.Tx) { sameList("after an abort", get(tx.Members(f.room("x"))), []uri.Client{b}) })
 }
 
 func seen(f *fixture) {

@@ -20,6 +20,7 @@ func packageTests() []test {
 		{"a reference is published once", publishOnce},
 		{"P-KM-11 a package is handed out once, 50 takers at a time", takeOnce},
 		{"a package handed out leads to its client", clientOf},
+		{"a client's packages are withdrawn, also those handed out", withdraw},
 		{"answers and expiry", packageExpiry},
 		{"an aborted transaction takes nothing", packageAtomic},
 		{"reopen keeps the stock and what was taken", packageReopen},
@@ -46,6 +47,38 @@ func refs(packages []keypkg.Package) []string {
 		out = append(out, string(p.Ref))
 	}
 	return out
+}
+
+func withdraw(f *fixture) {
+	a, b := f.client("alice", "phone"), f.client("bob", "phone")
+	f.stock(a, "a", 1, 3)
+	f.stock(b, "b", 1, 2)
+	f.packages(func(tx keypkg.Tx) {
+		same("taken", get(tx.Take([]byte("a0"))), true)
+		same("nobody's", get(tx.Withdraw(f.client("nobody", "phone"))), 0)
+		same("withdrawn", get(tx.Withdraw(a)), 3)
+		same("again", get(tx.Withdraw(a)), 0)
+	})
+	f.packages(func(tx keypkg.Tx) {
+		same("left", get(tx.Count(a, at(1))), 0)
+		same("taken", get(tx.Take([]byte("a1"))), false)
+		same("of another", get(tx.Count(b, at(1))), 2)
+	})
+	f.follower(func(tx follower.Tx) {
+		_, ok, err := tx.ClientOf([]byte("a0"))
+		check(err)
+		same("a Welcome finds its way", ok, false)
+	})
+	err := f.KeyPackages.Update(f.Context(), func(tx keypkg.Tx) error {
+		_, err := tx.Withdraw(b)
+		return errors.Join(err, errAbort)
+	})
+	if !errors.Is(err, errAbort) {
+		f.Fatal(err)
+	}
+	f.packages(func(tx keypkg.Tx) { same("after an abort", get(tx.Count(b, at(1))), 2) })
+	f.stock(a, "c", 1, 1)
+	f.packages(func(tx keypkg.Tx) { same("published anew", get(tx.Count(a, at(1))), 1) })
 }
 
 func clientsOfUser(f *fixture) {

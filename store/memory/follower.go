@@ -77,6 +77,15 @@ func (t *followerTx) SetMember(room uri.Room, client uri.Client, member bool) er
 	return drop(t.tx, t.members[room], client)
 }
 
+func (t *followerTx) Forget(client uri.Client) error {
+	for room := range t.members {
+		if err := drop(t.tx, t.members[room], client); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (t *followerTx) ClientOf(ref []byte) (uri.Client, bool, error) {
 	p, ok := t.packages[string(ref)]
 	if !ok || !p.taken {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"parley/identity"
 	"parley/uri"
@@ -110,6 +111,17 @@ func (t *identityState) TakeCode(h identity.Hash) (identity.Code, bool, error) {
 	c, ok := t.codes[h]
 	delete(t.codes, h)
 	return c, ok, nil
+}
+
+func (t *identityState) ExpireCodes(now time.Time) (int, error) {
+	n := len(t.codes)
+	maps.DeleteFunc(t.codes, func(_ identity.Hash, c identity.Code) bool { return !now.Before(c.Expires) })
+	return n - len(t.codes), nil
+}
+
+func (t *identityState) DeleteUser(u uri.User) error {
+	delete(t.users, u)
+	return nil
 }
 
 func (t *identityState) DeviceByToken(token identity.Hash) (identity.Device, bool, error) {

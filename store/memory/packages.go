@@ -92,6 +92,17 @@ func (t *packagesTx) Count(client uri.Client, now time.Time) (int, error) {
 	return len(t.usable(client, now)), nil
 }
 
+func (t *packagesTx) Withdraw(client uri.Client) (int, error) {
+	n := 0
+	for _, ref := range t.stocks[client] {
+		if err := drop(t.tx, t.packages, ref); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, drop(t.tx, t.stocks, client)
+}
+
 func (t *packagesTx) Answer(request [32]byte) ([]byte, bool, error) {
 	return t.answer(answerKey{'k', request})
 }

@@ -148,6 +148,15 @@ func (t *followerTx) SetMember(room uri.Room, client uri.Client, member bool) er
 	return err
 }
 
+func (t *followerTx) Forget(client uri.Client) error {
+	n, ok, err := t.c.client(client)
+	if err != nil || !ok {
+		return err
+	}
+	_, err = t.c.exec("DELETE FROM member WHERE client = ?", n)
+	return err
+}
+
 func (t *followerTx) ClientOf(ref []byte) (uri.Client, bool, error) {
 	n, err := t.c.number("SELECT client FROM package WHERE ref = ? AND taken = 1", ref)
 	if err != nil || n == 0 {

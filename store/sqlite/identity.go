@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"parley/identity"
 	"parley/uri"
@@ -71,6 +72,16 @@ func (t identityTx) TakeCode(h identity.Hash) (identity.Code, bool, error) {
 	}
 	user, err := uri.ParseUser(r.text(0))
 	return identity.Code{Hash: h, User: user, Expires: timeOf(r.int(1))}, err == nil, err
+}
+
+func (t identityTx) ExpireCodes(now time.Time) (int, error) {
+	n, err := t.c.exec("DELETE FROM code WHERE expires <= ?", millis(now))
+	return int(n), err
+}
+
+func (t identityTx) DeleteUser(u uri.User) error {
+	_, err := t.c.exec("DELETE FROM user WHERE uri = ?", u.String())
+	return err
 }
 
 const selectDevice = "SELECT client, user, token, created, revoked FROM device WHERE "

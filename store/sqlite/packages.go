@@ -80,6 +80,15 @@ func (t *packagesTx) Count(client uri.Client, now time.Time) (int, error) {
 	return int(count), err
 }
 
+func (t *packagesTx) Withdraw(client uri.Client) (int, error) {
+	n, ok, err := t.c.client(client)
+	if err != nil || !ok {
+		return 0, err
+	}
+	deleted, err := t.c.exec("DELETE FROM package WHERE client = ?", n)
+	return int(deleted), err
+}
+
 func (t *packagesTx) Expire(now time.Time) (int, error) {
 	if _, err := t.expire(now); err != nil {
 		return 0, err
