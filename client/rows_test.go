@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"parley/client"
 	"parley/content"
@@ -217,6 +218,38 @@ func TestRows(t *testing.T) {
 	})
 }
 
+func TestCommitFirst(t *testing.T) {
+	c := newCircle(t)
+	c.Run("P-SM-14 also when the message was written before the leave came, and the client was started anew", func(t *testing.T) {
+		c.send(c.cathy, "written before")
+		c.want(c.bob.Leave(t.Context(), c.room))
+		if _, err := c.bob.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.Settle()
+		if _, err := c.cathy.Receive(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		c.cathy.Reopen()
+		c.Pass(time.Minute) // so that only the client's own rule makes it wait
+		before := len(c.cathy.Asked)
+		for range 3 {
+			if _, err := c.cathy.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asked := since(c.cathy, before, mimi.Update, mimi.SubmitMessage)
+		if len(asked) == 0 || asked[0].What != mimi.Update {
+			t.Fatalf("%d requests, the first for %v", len(asked), asked[0].What)
+		}
+		c.Work()
+		c.agree(c.alice, c.cathy)
+		if got := c.texts(c.alice); !slices.Equal(got, []string{"written before"}) {
+			t.Errorf("Alice reads %q", got)
+		}
+	})
+}
+
 // epochWithout is the person's epoch, in which a user must not be a participant.
 func (c *circle) epochWithout(p *roletest.Person, user uri.User) uint64 {
 	c.T.Helper()
@@ -260,10 +293,14 @@ func TestAnotherHub(t *testing.T) {
 	c.Run("P-GI-11 an answer from another hub than the room's is refused", func(t *testing.T) {
 		forge(t, other, c.room)
 	})
-	c.Run("P-GI-11 an answer whose hub_sender is not in the group is refused", func(t *testing.T) {
+	c.Run("P-GI-11 an answer whose hub_sender is not in the group is refused, even when it is the hub's own", func(t *testing.T) {
+		hub := c.Provider("a.example")
+		stray := c.Device("a.example", "stray", "key")
+		sender, err := hub.CA.IssueProvider(stray.Key.Public(), roletest.Start, time.Hour)
+		c.must(err)
 		tablet.Tamper = func(_ *mimi.GroupInfoRequest, answer *mimi.GroupInfoResponse) {
-			answer.HubSender = other.Sender
-			c.must(answer.Sign(other.HubConfig.Signer))
+			answer.HubSender = wire.ExternalSender{SignatureKey: stray.Public, Credential: sender}
+			c.must(answer.Sign(stray.Key))
 		}
 		before := len(tablet.Asked)
 		c.want(tablet.Join(t.Context(), c.room))

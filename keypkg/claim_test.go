@@ -226,6 +226,9 @@ func TestWhatIsHandedOut(t *testing.T) {
 	})
 	s.Run("P-KM-14 success: every client with material", func(t *testing.T) {
 		answer := s.granted(s.request(2), mimi.KeyMaterialSuccess)
+		if len(answer.Clients) != 3 {
+			t.Errorf("%d clients", len(answer.Clients))
+		}
 		for _, c := range answer.Clients {
 			if c.Status != mimi.ClientSuccess || c.KeyPackage == nil {
 				t.Errorf("%+v", c)
@@ -233,7 +236,7 @@ func TestWhatIsHandedOut(t *testing.T) {
 		}
 	})
 	s.Run("P-KM-22 each entry names a client of the user, whose credential its KeyPackage has", func(t *testing.T) {
-		s.watchless(watch)
+		s.empty(watch)
 		answer := s.granted(s.request(3), mimi.KeyMaterialPartial)
 		for i, d := range []*roletest.Device{s.phone, s.tablet, watch} {
 			c := answer.Clients[i]
@@ -318,9 +321,7 @@ func TestWhatIsHandedOut(t *testing.T) {
 	s.Run("P-KM-12 expired packages are not handed out", func(t *testing.T) {
 		now := s.Now()
 		for _, d := range []*roletest.Device{s.phone, s.tablet} {
-			for s.left(d) > 0 {
-				s.claimOne(d)
-			}
+			s.empty(d)
 			s.publish(d, d.Package(func(p *mls.KeyPackageParams) { p.Lifetime.NotAfter = uint64(now.Add(2 * time.Second).Unix()) }))
 		}
 		s.Pass(3 * time.Second)
@@ -330,10 +331,10 @@ func TestWhatIsHandedOut(t *testing.T) {
 	})
 }
 
-// watchless claims what a device has.
-func (s *stock) watchless(d *roletest.Device) {
+// empty claims what a device has.
+func (s *stock) empty(d *roletest.Device) {
 	s.T.Helper()
-	for s.left(d) > 0 {
+	for range s.left(d) {
 		s.claimOne(d)
 	}
 }
@@ -474,8 +475,8 @@ func TestRepeatedClaims(t *testing.T) {
 		s.refuses(s.a, s.phone.User, r, mimi.Forbidden)
 	})
 	s.Run("what took nothing is judged anew", func(t *testing.T) {
-		s.watchless(s.phone)
-		s.watchless(s.tablet)
+		s.empty(s.phone)
+		s.empty(s.tablet)
 		r := s.request(4)
 		s.granted(r, mimi.KeyMaterialNothingCompatible)
 		s.phone.Publish(1)

@@ -56,8 +56,8 @@ func TestPublish(t *testing.T) {
 			})
 			refuses(t, "last resort", kp, mimi.BadRequest)
 		}
-		s.watchless(s.phone)
-		s.watchless(s.tablet)
+		s.empty(s.phone)
+		s.empty(s.tablet)
 		if answer := s.granted(s.request(1), mimi.KeyMaterialNothingCompatible); answer.Clients[0].Status != mimi.ClientExhausted {
 			t.Errorf("%+v", answer.Clients[0])
 		}
