@@ -46,6 +46,11 @@ func TestSeal(t *testing.T) {
 		if _, err := e.Open(sealed[:len(sealed)-1]); err != content.ErrContentHash {
 			t.Errorf("cut: %v", err)
 		}
+		longer := e
+		longer.Size++
+		if _, err := longer.Open(bytes.Clone(sealed)); err != content.ErrContentHash {
+			t.Errorf("other size: %v", err)
+		}
 		wrongKey := e
 		wrongKey.Key = make([]byte, 16)
 		if _, err := wrongKey.Open(bytes.Clone(sealed)); err != content.ErrDecrypt {

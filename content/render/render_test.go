@@ -67,6 +67,7 @@ func TestMarkdown(t *testing.T) {
 			"[a](https://x.example/(b)?c=d&amp;e \"t\")":       `<p><a href="https://x.example/(b)?c=d&amp;e"` + anchor + ` data-parley-link="differs">a</a></p>`,
 			"[a][r]\n\n[r]: <https://x.example/y>":             `<p><a href="https://x.example/y"` + anchor + ` data-parley-link="differs">a</a></p>`,
 			"[](https://x.example)":                            `<p><a href="https://x.example"` + anchor + `>https://x.example</a></p>`,
+			"[![x](https://a.example)](https://b.example)":     `<p><a href="https://b.example"` + anchor + ` data-parley-link="differs">x</a></p>`,
 			"[a](relative) [b](#c)":                            "<p>a b</p>",
 			"![alt *x*](https://x.example/y.png)":              `<p><a href="https://x.example/y.png"` + anchor + ` data-parley-link="differs">alt x</a></p>`,
 		})
@@ -99,9 +100,10 @@ func TestMarkdown(t *testing.T) {
 			"`<b>` and\n```\n<b>\n```\n\n    <b>": "`<b>` and\n```\n<b>\n```\n\n    <b>",
 			"<https://x.example> <a@b.example> <mimi://a.example/u/b>": "<https://x.example> <a@b.example> <mimi://a.example/u/b>",
 			"1 < 2 <3 < b>": "1 < 2 <3 < b>",
-			"&lt;b>":        "&lt;b>",
-			"\\<b>":         "\\<b>",
-			"\xff<b>":       "\ufffd&lt;b>",
+			strings.Repeat("<b> ", 20) + "<https://x.example>": strings.Repeat("&lt;b> ", 20) + "<https://x.example>",
+			"&lt;b>":  "&lt;b>",
+			"\\<b>":   "\\<b>",
+			"\xff<b>": "\ufffd&lt;b>",
 		} {
 			got := render.Outgoing(source)
 			if got != want {
@@ -126,6 +128,7 @@ func TestHTML(t *testing.T) {
 		"<s>a</s><del>b</del><i>c</i><u>d</u>":   "<del>a</del><del>b</del><em>c</em>d",
 		"a<br>b<hr>c &amp; &lt;d&gt;":            "a<br>b<hr>c &amp; &lt;d&gt;",
 		"<blockquote><p>a</blockquote>b":         "<blockquote><p>a</p></blockquote>b",
+		"a<svg><svg></svg>b</svg>c":              "ac",
 		"<li>a</li><td>b</td>":                   "ab",
 		"<b>a<p>b</b>c</p>":                      "<strong>a</strong><p>bc</p>",
 	} {
@@ -173,6 +176,7 @@ func TestLinks(t *testing.T) {
 			{"https://b\u00fccher.example", "https://xn--bcher-kva.example", render.LinkSame},
 			{"https://ex\u0430mple.com", "https://example.com", render.LinkDiffers},
 			{"https://example.com", "https://example.com@evil.example", render.LinkDiffers},
+			{"https://example.com", "https://bank@example.com/", render.LinkDiffers},
 			{"https://example.com", "https://example.com:8443", render.LinkDiffers},
 			{"https://example.com\u200b", "https://example.com", render.LinkDiffers},
 			{"https://example.com/x", "https://example.com/X", render.LinkDiffers},

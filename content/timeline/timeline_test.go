@@ -271,6 +271,32 @@ func TestEdits(t *testing.T) {
 		if n := len(c.Versions(first.ID)); n != 64 || m.ID != last.ID || c.Versions(first.ID)[0].ID != first.ID {
 			t.Errorf("%d versions", n)
 		}
+		c.reset()
+		for n := range 200 { // without the original the first edit stays, which tells the place
+			s := c.make(c.bob, c.edit(c.bob, first, "more"))
+			if n == 0 {
+				last = s
+			}
+			c.add(s)
+		}
+		if v := c.Versions(first.ID); len(v) != 64 || v[0].ID != last.ID {
+			t.Errorf("%d versions", len(v))
+		}
+	})
+	t.Run("versions that replace each other in a forged store", func(t *testing.T) {
+		c := newChat(t)
+		for n := byte(1); n <= 3; n++ {
+			replaces := content.MessageID{1, n%3 + 1}
+			_, err := c.AddErased(timeline.Version{ID: content.MessageID{1, n}, Accepted: 1, Sender: c.bob, Rights: timeline.Usual,
+				Message: content.Message{Replaces: &replaces}})
+			if want := map[bool]error{true: content.ErrLoop}[n == 3]; err != want {
+				t.Errorf("%d: %v", n, err)
+			}
+		}
+		self := content.MessageID{1, 9}
+		if _, err := c.AddErased(timeline.Version{ID: self, Message: content.Message{Replaces: &self}}); err != content.ErrLoop {
+			t.Errorf("%v", err)
+		}
 	})
 }
 
