@@ -81,7 +81,18 @@ func TestReactions(t *testing.T) {
 		like := c.make(c.cathy, c.reaction(c.cathy, first.ID, heart))
 		likeOfLike := c.make(c.alice, c.reaction(c.alice, like.ID, heart))
 		c.everyOrder([]sent{first, like, likeOfLike}, "bob: one ["+heart+" 1 cathy]")
+		if m, found := c.Message(like.ID, c.now); !found || m.Reactions != nil || m.Quote.Root != first.ID {
+			t.Errorf("%+v", m.Reactions)
+		}
 		c.everyOrder([]sent{like})
+		brief := c.reaction(c.cathy, first.ID, heart)
+		brief.Expires = &content.Expires{Time: uint32(c.now.Add(time.Minute).Unix())}
+		c.reset()
+		c.add(first)
+		c.send(c.cathy, brief)
+		c.shows("bob: one [" + heart + " 1 cathy]")
+		c.now = c.now.Add(time.Minute)
+		c.shows("bob: one")
 		c.everyOrder([]sent{first, like, c.make(c.bob, c.deletion(c.bob, first))}, "bob: deleted by bob")
 		c.reset()
 		c.add(first)
