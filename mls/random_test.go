@@ -302,7 +302,7 @@ func (h *history) play(epochs int) {
 // Everybody can follow everybody through all that a group can do: no private key is lost, no view differs, nothing that was
 // stored is stale.
 func TestRandomHistories(t *testing.T) {
-	sizes := []struct{ leaves, epochs int }{{32, 40}, {10, 150}, {10, 60}}
+	sizes := []struct{ leaves, epochs int }{{32, 25}, {9, 150}, {9, 50}}
 	if *long {
 		sizes = slices.Repeat([]struct{ leaves, epochs int }{{64, 1000}}, 12)
 	}

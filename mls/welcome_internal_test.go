@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/mls/internal/tree"
 	"parley/mls/suite"
 	"parley/mls/wire"
 )
@@ -33,8 +34,8 @@ func forgedWelcome(t *testing.T, change func(info *wire.GroupInfo), secrets func
 	check(t, err)
 	w, err := c.welcome(result.GroupInfo)
 	check(t, err)
-	tree := c.next.Tree()
-	return JoinParams{Welcome: w, Tree: &tree, Own: []OwnLeaf{{x, xSigner}}}
+	nodes := c.next.Tree()
+	return JoinParams{Welcome: w, Tree: &nodes, Own: []OwnLeaf{{x, xSigner}}}
 }
 
 // Whoever makes a Welcome is a member and can sign what it likes; the joiner still checks it all.
@@ -92,5 +93,37 @@ func TestSuccessorBeginsAtOne(t *testing.T) {
 		if !errors.As(err, &broken) || broken.Rule != want {
 			t.Errorf("epoch %d: %v, want %q", epoch, err, want)
 		}
+	}
+}
+
+// A joiner that finds another leaf of its own in the tree than the one it offered does not come in with keys that do not fit.
+func TestOtherLeafInTree(t *testing.T) {
+	var offered *KeyPackageBundle
+	p := forgedWelcome(t, func(*wire.GroupInfo) {}, func(c *committing) {
+		// the joiner published two KeyPackages under one signature key; the one is added, the other is welcomed
+		offered, _ = testBundle(t, c.public.suite)
+		offered.KeyPackage.Leaf.SignatureKey = c.plan.packages[0].Leaf.SignatureKey
+		ref, err := offered.Ref()
+		check(t, err)
+		c.plan.packages[0], c.plan.added[0].KeyPackageRef = &offered.KeyPackage, ref
+	})
+	p.Own[0].Bundle = offered
+	_, _, err := Join(&Config{}, p, time.Time{})
+	var broken *Error
+	if !errors.As(err, &broken) || broken.Rule != RuleWelcome {
+		t.Errorf("%v, want %q", err, RuleWelcome)
+	}
+}
+
+// A tree whose parent nodes nobody below them made is refused, though its hash is right and a member signed it (RFC 9420 §7.9.2).
+func TestParentsOfNobody(t *testing.T) {
+	h := newHall(t, 4, true)
+	info, err := h.member(t, 0).GroupInfo(0)
+	check(t, err)
+	w := h.public.Tree()
+	_, err = NewPublicGroup(&Config{}, info, &w, time.Time{})
+	var broken *Error
+	if !errors.As(err, &broken) || broken.Rule != RuleTree || !errors.Is(err, tree.ErrParentHash) {
+		t.Errorf("%v, want %q", err, RuleTree)
 	}
 }

@@ -179,9 +179,9 @@ func check(tb testing.TB, err error) {
 
 // A commit writes what it changed: the records of its path and of the epoch, not those of the tree.
 func TestCommitWritesItsPath(t *testing.T) {
-	for _, n := range []int{1000, 4000} {
+	for _, n := range []int{100, 1000} {
 		h := newHall(t, n, true)
-		octets, g, l := h.commit(t, 500), h.member(t, 501), levels(n)
+		octets, g, l := h.commit(t, 50), h.member(t, 51), levels(n)
 		m := new(wire.Message)
 		check(t, syntax.Unmarshal(octets, m))
 		staged, err := h.public.Process(m, time.Time{})
