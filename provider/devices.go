@@ -164,6 +164,9 @@ func (d *devices) groupInfo(ctx context.Context, v identity.Device, room uri.Roo
 }
 
 func (d *devices) events(ctx context.Context, v identity.Device, after *uint64, limit int) ([]api.Event, bool, error) {
+	if _, revoked := d.revoked.Load(v.Client); revoked {
+		return nil, false, &api.Error{Code: api.Unauthenticated, Detail: "the device was revoked"}
+	}
 	var from *inbox.Cursor
 	if after != nil {
 		c := inbox.Cursor(*after)

@@ -118,6 +118,7 @@ func newState(p *Provider) *state {
 		{"outbox_failures", "Tries in a row that a destination did not take; 0 while it is well.", "destination"},
 		{"peer_waiting", "Requests of ours that wait for a peer, notifications not counted.", "peer"},
 		{"outbox_parked_lanes", "Lanes that an operator has to look at.", "destination"},
+		{"outbox_parked_items", "Messages that an operator has to look at.", "destination"},
 		{"streams", "Event streams and held polls of devices.", ""},
 		{"certificate_expiry_timestamp_seconds", "When a certificate ends.", "certificate"},
 		{"authorities_known", "Providers whose authorities are in force, our own included.", ""},
@@ -186,6 +187,18 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 			age = max(p.cfg.Now().Sub(b.Oldest).Seconds(), 0)
 		}
 		gauge("outbox_oldest_seconds", age, b.Destination)
+	}
+	parked, err := p.outbox.Parked(ctx, mostParked)
+	if err != nil {
+		p.log.Warn("what is parked cannot be read for metrics", "error", err.Error())
+		return
+	}
+	items := make(map[string]int)
+	for i := range parked {
+		items[parked[i].Destination]++
+	}
+	for destination, n := range items {
+		gauge("outbox_parked_items", float64(n), destination)
 	}
 }
 

@@ -1,15 +1,8 @@
 package provider
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"parley/identity"
@@ -20,12 +13,24 @@ import (
 type Operator struct {
 	// Invite makes a user, unless there is one of the name, and a one-time code for one device of it.
 	Invite func(ctx context.Context, name string) (*Invitation, error)
+	// Restore is Invite also for a user that was removed.
+	Restore func(ctx context.Context, name string) (*Invitation, error)
 	// Users lists at most limit users whose URI is behind after.
 	Users func(ctx context.Context, after string, limit int) ([]UserEntry, error)
+	// Revoke ends a device, named by its URI or as user/device.
+	Revoke func(ctx context.Context, device string) (*Revocation, error)
+	// Remove ends a user with all devices.
+	Remove func(ctx context.Context, name string) ([]Revocation, error)
 	// Accept puts the changed authorities of a peer in force, which raised an alarm.
 	Accept func(ctx context.Context, peer uri.Provider) error
-	// Peers lists what is known of other providers' authorities.
+	// Peers lists what is known of other providers, and of our own where something waits for its devices.
 	Peers func(ctx context.Context) ([]PeerEntry, error)
+	// Parked lists what the outbox has given up.
+	Parked func(ctx context.Context) (*ParkedList, error)
+	// Retry tries again what waits for a destination (its domain) or what was parked (the id of a ParkedEntry).
+	Retry func(ctx context.Context, id string) error
+	// Drop gives up what was parked for good.
+	Drop func(ctx context.Context, id string) error
 }
 
 // Invitation is a fresh enrolment code. It is shown once.
@@ -49,12 +54,59 @@ type DeviceEntry struct {
 	Revoked bool      `json:"revoked,omitempty"`
 }
 
-// PeerEntry is a provider whose authorities are pinned.
+// Revocation is the end of a device.
+type Revocation struct {
+	Client      string `json:"client"`
+	KeyPackages int    `json:"key_packages"` // how many were deleted
+}
+
+// PeerEntry is what is known of a provider.
 type PeerEntry struct {
-	Domain       string    `json:"domain"`
-	Certificates int       `json:"certificates"`
-	Since        time.Time `json:"since"`
-	Changed      bool      `json:"changed"` // another set waits for Accept
+	Domain       string      `json:"domain"`
+	Configured   bool        `json:"configured"`
+	Certificates int         `json:"certificates"`    // of its users' authorities; 0: they are not known yet
+	Since        *time.Time  `json:"since,omitempty"` // when they were pinned; absent when they are configured
+	Changed      bool        `json:"changed"`         // another set waits for Accept
+	Queue        *QueueEntry `json:"queue,omitempty"`
+}
+
+// QueueEntry is what waits for a provider, and how it takes it.
+type QueueEntry struct {
+	Rooms       int        `json:"rooms"`
+	Messages    int        `json:"messages"`
+	Oldest      *time.Time `json:"oldest,omitempty"`
+	ParkedRooms int        `json:"parked_rooms"`
+	ParkedItems int        `json:"parked_items"`
+	// Since the process started; only of a provider that runs.
+	Sending     int        `json:"sending"`
+	Failures    int        `json:"failures"` // in a row
+	LastError   string     `json:"last_error,omitempty"`
+	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
+	NextTry     *time.Time `json:"next_try,omitempty"`
+}
+
+// ParkedList is what the outbox has given up.
+type ParkedList struct {
+	Parked []ParkedEntry `json:"parked"`
+	More   bool          `json:"more"` // there are more than are listed
+}
+
+// Kinds of what is parked.
+const (
+	ParkedRoom    = "room"    // a handshake was refused for good: nothing of the room goes to the destination
+	ParkedMessage = "message" // a message was refused for good: the room goes on without it
+)
+
+// ParkedEntry is one thing that a destination refuses for good. Rooms are labels (uri.Hash), as in the log.
+type ParkedEntry struct {
+	ID          string    `json:"id"`
+	Kind        string    `json:"kind"`
+	Destination string    `json:"destination"`
+	Room        string    `json:"room"`
+	Sequence    uint64    `json:"sequence"`
+	Since       time.Time `json:"since"`
+	Reason      string    `json:"reason,omitempty"`
+	Octets      int       `json:"octets,omitempty"`
 }
 
 // Errors of operators.
@@ -62,216 +114,22 @@ var (
 	// ErrNotRunning means that nobody answers at the socket.
 	ErrNotRunning = errors.New("provider: no provider runs at the socket")
 	ErrOperator   = errors.New("provider: the request is not one that operators make")
+	// ErrMustRun means that only a provider that runs can do it.
+	ErrMustRun = errors.New("provider: that needs a provider that runs")
+	// ErrNoSuchPeer means that the provider is neither a peer nor our own.
+	ErrNoSuchPeer = errors.New("provider: no such peer")
+	// ErrLabel means that two rooms have one label.
+	ErrLabel = errors.New("provider: several parked things have that id")
 )
 
-// Offline works on a store that no provider uses. The store's goroutines must run.
-func Offline(self uri.Provider, s *Store, now func() time.Time) *Operator {
-	accounts := &identity.Accounts{Provider: self, Update: s.UpdateAccounts, View: s.ViewAccounts, Now: now}
+// Offline works on a store that no provider uses; peers are the configured ones. The store's goroutines must run.
+func Offline(self uri.Provider, peers []Peer, s *Store, now func() time.Time) *Operator {
 	pins := &identity.Pins{Update: s.UpdatePins, View: s.ViewPins, Now: now}
-	return direct(accounts, pins.All, pins.Accept, now)
-}
-
-func direct(accounts *identity.Accounts, all func(context.Context) ([]identity.Pin, error),
-	accept func(context.Context, uri.Provider) error, now func() time.Time) *Operator {
-	return &Operator{
-		Invite: func(ctx context.Context, name string) (*Invitation, error) {
-			until := now().Add(identity.CodeLife)
-			user, code, err := accounts.Invite(ctx, name)
-			if err != nil {
-				return nil, err
-			}
-			return &Invitation{User: user.String(), Code: code, Expires: until.UTC().Truncate(time.Second)}, nil
-		},
-		Users: func(ctx context.Context, after string, limit int) ([]UserEntry, error) {
-			list, err := accounts.List(ctx, after, limit)
-			if err != nil {
-				return nil, err
-			}
-			out := make([]UserEntry, len(list))
-			for i, a := range list {
-				out[i] = UserEntry{User: a.User.URI.String(), Created: a.User.Created.UTC(), Devices: []DeviceEntry{}}
-				for _, d := range a.Devices {
-					out[i].Devices = append(out[i].Devices, DeviceEntry{Client: d.Client.String(), Created: d.Created.UTC(), Revoked: !d.Revoked.IsZero()})
-				}
-			}
-			return out, nil
-		},
-		Accept: accept,
-		Peers: func(ctx context.Context) ([]PeerEntry, error) {
-			pins, err := all(ctx)
-			if err != nil {
-				return nil, err
-			}
-			out := make([]PeerEntry, len(pins))
-			for i, pin := range pins {
-				out[i] = PeerEntry{Domain: pin.Provider.Domain(), Certificates: len(pin.Set), Since: pin.Since.UTC(), Changed: len(pin.Pending) > 0}
-			}
-			return out, nil
-		},
-	}
-}
-
-// Paths on the socket. They are between one binary and itself.
-const (
-	pathUsers  = "/users"
-	pathPeers  = "/peers"
-	pathAccept = "/peers/accept"
-
-	maxOperator = 4 << 20
-)
-
-type inviteRequest struct {
-	Name string `json:"name"`
-}
-
-type acceptRequest struct {
-	Domain string `json:"domain"`
-}
-
-// operators serves the socket.
-func (p *Provider) operators() http.Handler {
-	o := direct(p.accounts, p.authorities.pins.All, p.authorities.accept, p.cfg.Now)
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+pathUsers, func(w http.ResponseWriter, r *http.Request) {
-		var q inviteRequest
-		if p.readOperator(w, r, &q) {
-			answer, err := o.Invite(r.Context(), q.Name)
-			p.answerOperator(w, answer, err)
-		}
-	})
-	mux.HandleFunc("GET "+pathUsers, func(w http.ResponseWriter, r *http.Request) {
-		limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
-		if err != nil || limit < 1 || limit > pageOfUsers {
-			p.answerOperator(w, nil, ErrOperator)
-			return
-		}
-		answer, err := o.Users(r.Context(), r.URL.Query().Get("after"), limit)
-		p.answerOperator(w, answer, err)
-	})
-	mux.HandleFunc("GET "+pathPeers, func(w http.ResponseWriter, r *http.Request) {
-		answer, err := o.Peers(r.Context())
-		p.answerOperator(w, answer, err)
-	})
-	mux.HandleFunc("POST "+pathAccept, func(w http.ResponseWriter, r *http.Request) {
-		var q acceptRequest
-		if !p.readOperator(w, r, &q) {
-			return
-		}
-		peer, err := uri.ProviderFromDomain(q.Domain)
-		if err == nil {
-			err = o.Accept(r.Context(), peer)
-		}
-		p.answerOperator(w, struct{}{}, err)
-	})
-	return mux
-}
-
-func (p *Provider) readOperator(w http.ResponseWriter, r *http.Request, v any) bool {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOperator)).Decode(v); err != nil {
-		p.answerOperator(w, nil, ErrOperator)
-		return false
-	}
-	return true
-}
-
-// failure carries an error over the socket; Known names one that the other side can tell apart.
-type failure struct {
-	Error string `json:"error"`
-	Known string `json:"known,omitempty"`
-}
-
-// knownFailures are the errors that keep their identity over the socket.
-func knownFailures() map[string]error {
-	return map[string]error{"name": identity.ErrName, "no change": identity.ErrNoChange, "operator": ErrOperator}
-}
-
-func (p *Provider) answerOperator(w http.ResponseWriter, answer any, err error) {
-	status := http.StatusOK
-	if err != nil {
-		status = http.StatusUnprocessableEntity
-		f := failure{Error: err.Error()}
-		for name, known := range knownFailures() {
-			if errors.Is(err, known) {
-				f.Known = name
-			}
-		}
-		answer = f
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		p.log.Warn("an operator went away", "error", err.Error())
-	}
+	return newDesk(self, peers, s, now, pins.All, pins.Accept).operator()
 }
 
 // pageOfUsers is the most users in one answer.
 const pageOfUsers = 200
-
-// Dial returns the operator's side of a provider that runs; ErrNotRunning when nobody is at the socket.
-func Dial(ctx context.Context, socket string) (*Operator, error) {
-	dial := func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket)
-	}
-	probe, err := dial(ctx)
-	if err != nil {
-		return nil, errors.Join(ErrNotRunning, err)
-	}
-	if err := probe.Close(); err != nil {
-		return nil, err
-	}
-	c := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-		DisableKeepAlives: true,
-	}}
-	return &Operator{
-		Invite: func(ctx context.Context, name string) (*Invitation, error) {
-			return socketCall[*Invitation](ctx, c, http.MethodPost, pathUsers, inviteRequest{name})
-		},
-		Users: func(ctx context.Context, after string, limit int) ([]UserEntry, error) {
-			q := url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}}
-			return socketCall[[]UserEntry](ctx, c, http.MethodGet, pathUsers+"?"+q.Encode(), nil)
-		},
-		Accept: func(ctx context.Context, peer uri.Provider) error {
-			_, err := socketCall[struct{}](ctx, c, http.MethodPost, pathAccept, acceptRequest{peer.Domain()})
-			return err
-		},
-		Peers: func(ctx context.Context) ([]PeerEntry, error) {
-			return socketCall[[]PeerEntry](ctx, c, http.MethodGet, pathPeers, nil)
-		},
-	}, nil
-}
-
-func socketCall[A any](ctx context.Context, c *http.Client, method, path string, request any) (answer A, err error) {
-	body, err := json.Marshal(request)
-	if err != nil {
-		return answer, err
-	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://parley"+path, bytes.NewReader(body))
-	if err != nil {
-		return answer, err
-	}
-	resp, err := c.Do(r)
-	if err != nil {
-		return answer, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxOperator))
-	if err != nil {
-		return answer, err
-	}
-	if resp.StatusCode == http.StatusOK {
-		return answer, json.Unmarshal(text, &answer)
-	}
-	var f failure
-	if err := json.Unmarshal(text, &f); err != nil {
-		return answer, ErrOperator
-	}
-	if known, ok := knownFailures()[f.Known]; ok {
-		return answer, known
-	}
-	return answer, errors.New(f.Error)
-}
 
 // AllUsers reads the whole list.
 func (o *Operator) AllUsers(ctx context.Context) ([]UserEntry, error) {

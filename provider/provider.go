@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,7 @@ type Provider struct {
 	authorities *authorities
 	peers       *peers
 	wakes       wakes
+	revoked     sync.Map      // uri.Client: revoked since the process started, for streams that began before
 	outboxHint  chan struct{} // capacity one
 	stopping    chan struct{} // closed when the provider begins to stop
 	stopped     atomic.Bool   // the same, to be read

@@ -64,3 +64,10 @@ func hint(ch chan<- struct{}) {
 	default:
 	}
 }
+
+// cut ends what a revoked device waits for: its streams look at their inbox, and events refuses.
+func (p *Provider) cut(client uri.Client) {
+	p.revoked.Store(client, true)
+	p.wakes.wake([]uri.Client{client})
+	p.log.Warn("a device was revoked by an operator", "device", uri.Hash(client.String()))
+}

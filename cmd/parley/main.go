@@ -93,6 +93,7 @@ Exit codes of every subcommand: 0 done; 1 failed; 2 wrong command line; 3 wrong 
 		checkCommand(),
 		userCommand(),
 		peerCommand(),
+		outboxCommand(),
 		caCommand(),
 		certsCommand(),
 		chatCommand(),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,9 +25,12 @@ func peerCommand() *cobra.Command {
 func peerListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the providers whose authorities are pinned",
-		Long: `List the providers whose users' authorities were learned from their directories and pinned. CHANGED means that the provider now
-publishes others that have nothing in common with the pinned ones, which stay in force until parley peer accept.`,
+		Short: "List the other providers: what is known of them, what waits for them",
+		Long: `List the configured peers and the providers whose users' authorities were learned from their directories and pinned. CHANGED means
+that the provider now publishes others that have nothing in common with the pinned ones, which stay in force until parley peer accept.
+
+Where something waits for a provider, or the last try failed, the lines below say how much, since when, why, and when the next try is
+due. The last error is known only of a provider that runs. Our own domain is listed when something waits for our own devices.`,
 		Example: "  parley peer list --config /etc/parley/parley.toml",
 		Args:    noArgs,
 	}
@@ -49,17 +53,54 @@ publishes others that have nothing in common with the pinned ones, which stay in
 			return printJSON(c, peers)
 		}
 		for _, p := range peers {
-			note := ""
-			if p.Changed {
-				note = "  CHANGED"
-			}
-			if err := printf(c, "%s  %d certificates  since %s%s\n", p.Domain, p.Certificates, p.Since.Format(time.DateOnly), note); err != nil {
+			if err := printf(c, "%s", peerText(&p, time.Now())); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return c
+}
+
+// peerText is a peer on one line, and what waits for it on further ones.
+func peerText(p *provider.PeerEntry, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %d certificates", p.Domain, p.Certificates)
+	if p.Since != nil {
+		fmt.Fprintf(&b, "  since %s", p.Since.Format(time.DateOnly))
+	}
+	if !p.Configured {
+		b.WriteString("  not configured")
+	}
+	if p.Changed {
+		b.WriteString("  CHANGED")
+	}
+	b.WriteByte('\n')
+	q := p.Queue
+	if q == nil {
+		return b.String()
+	}
+	if q.Messages > 0 {
+		fmt.Fprintf(&b, "  waiting  %d messages in %d rooms", q.Messages, q.Rooms)
+		if q.Oldest != nil {
+			fmt.Fprintf(&b, ", the oldest for %s", now.Sub(*q.Oldest).Round(time.Second))
+		}
+		fmt.Fprintf(&b, "; %d rooms are being sent\n", q.Sending)
+	}
+	if q.Failures > 0 {
+		fmt.Fprintf(&b, "  failing  %d times in a row: %s\n", q.Failures, q.LastError)
+		if q.LastErrorAt != nil {
+			fmt.Fprintf(&b, "           last at %s", q.LastErrorAt.Format(time.RFC3339))
+		}
+		if q.NextTry != nil {
+			fmt.Fprintf(&b, ", next try at %s; now: parley outbox retry %s", q.NextTry.Format(time.RFC3339), p.Domain)
+		}
+		b.WriteByte('\n')
+	}
+	if q.ParkedRooms+q.ParkedItems > 0 {
+		fmt.Fprintf(&b, "  PARKED   %d rooms, %d messages: parley outbox list\n", q.ParkedRooms, q.ParkedItems)
+	}
+	return b.String()
 }
 
 func peerAcceptCommand() *cobra.Command {
