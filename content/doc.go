@@ -15,5 +15,9 @@
 //
 // Decoded octet strings share memory with the input; the caller keeps the input unchanged while the value lives.
 //
-// The package is pure: no I/O, no clock, no randomness (the caller brings salts and times). It imports uri and syntax.
+// What a conversation shows of its messages is the matter of content/timeline, Markdown and HTML made safe that of content/render;
+// both build on this package, and whoever only reads and writes messages links neither.
+//
+// The package is pure: no I/O of its own, no clock, no randomness (the caller brings salts, keys and times). It imports uri and
+// syntax.
 package content

@@ -12,7 +12,7 @@ const MediaType = "application/mimi-content"
 const (
 	maxTopic     = 4096                 // octets, §9.1
 	defaultLimit = 64 << 10             // octets of one message, A-C7
-	messageItems = 7                    // elements of the outer array, §4.1
+	messageItems = 7                    // elements of the outer array, §4.1; there is no lastSeen (A-C25)
 	maxExpiry    = 366 * 24 * time.Hour // A-C15
 )
 

@@ -13,7 +13,7 @@ import (
 )
 
 // grammar is GFM-MIMI: CommonMark with tables, task lists and strikethrough, without blocks of HTML and without links that are not
-// marked as such. Tags within a line are recognised, so that they can be shown as they are (draft-ietf-mimi-content-08 §7.1.1).
+// marked as such; those in angle brackets are (A-C24). Tags within a line are recognised, so that they can be shown as they are (draft-ietf-mimi-content-08 §7.1.1).
 func grammar() parser.Parser {
 	return parser.NewParser(
 		parser.WithBlockParsers(
