@@ -47,7 +47,9 @@ const (
 	pollWait      = 50 * time.Second // how long an empty poll is held
 	retryPoll     = time.Second      // first pause after a poll that failed; doubled up to retryPollMost
 	retryPollMost = 30 * time.Second
-	ackAfter      = 250 * time.Millisecond // acknowledgements are gathered for this long
+	ackAfter      = 2 * time.Second        // acknowledgements are gathered for this long,
+	ackMany       = 16                     // or for so many events
+	learnPause    = 250 * time.Millisecond // between learning authorities and trying again what failed without them
 	stockEvery    = time.Minute            // KeyPackages are counted this often
 	patience      = time.Minute            // how long an event waits for authorities
 )
@@ -65,6 +67,7 @@ type Device struct {
 
 	acked   client.Cursor
 	ackAt   time.Time // zero: nothing to acknowledge
+	unacked int       // events since the last acknowledgement
 	stockAt time.Time
 	flushAt time.Time // zero: nothing waits for the clock
 	news    News
@@ -236,7 +239,7 @@ func (d *Device) settle(ctx context.Context) (err error) {
 	if learned, err := d.learn(ctx); err != nil {
 		return err
 	} else if learned {
-		d.flushAt = d.cfg.Now().Add(ackAfter)
+		d.flushAt = d.cfg.Now().Add(learnPause)
 	}
 	now := d.cfg.Now()
 	if !d.ackAt.IsZero() && !now.Before(d.ackAt) {
@@ -285,6 +288,9 @@ func (d *Device) handle(ctx context.Context, batch []client.Event) error {
 	if d.ackAt.IsZero() {
 		d.ackAt = d.cfg.Now().Add(ackAfter)
 	}
+	if d.unacked += len(batch); d.unacked >= ackMany {
+		d.ackAt = d.cfg.Now()
+	}
 	return nil
 }
 
@@ -315,7 +321,7 @@ func (d *Device) handleOne(ctx context.Context, e client.Event) error {
 
 // ack tells the provider what is stored here. A failure is not lost: the next one says the same and more.
 func (d *Device) ack(ctx context.Context) {
-	d.ackAt = time.Time{}
+	d.ackAt, d.unacked = time.Time{}, 0
 	cursor := d.client.Cursor()
 	if cursor == d.acked {
 		return
