@@ -37,7 +37,7 @@ type Message struct {
 
 	Body       content.Part // of the shown version
 	View       content.View
-	Text       string // as content.Text gives it; package render makes it fit for a terminal or a page
+	Text       string              // as content.Text gives it; package render makes it fit for a terminal or a page
 	Extensions []content.Extension // of the first version
 	Topic      []byte              // empty: none
 	Quote      *Quote              // nil: no reply
