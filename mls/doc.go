@@ -16,6 +16,10 @@
 // Time is always given by the caller. The zero time means "no opinion": lifetimes are then not checked, which is right for a
 // member that catches up with commits that its hub accepted long ago (RFC 9420 §7.3 leaves the check to the receiver).
 //
+// A commit takes all proposals that wait, as far as one commit can hold them, so that nobody can keep the members from committing by
+// proposing nonsense. A group that continues another one (ReInit, branch) is made with CreateParams.From, and joiners hold it against
+// the old group (JoinParams.Predecessor).
+//
 // Invariants:
 //   - a commit that fails leaves the group byte for byte as it was, and the right commit still applies;
 //   - the epoch secret of a new group is random, and the first commit of a one-member group has a path (RFC 9420 §11);
