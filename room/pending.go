@@ -8,7 +8,7 @@ import (
 )
 
 // A commit can hold one change of a leaf (RFC 9420 §12.2), and the hub demands of it what waits (P-LV-03). Therefore only such
-// proposals may wait that the next commit can hold whoever makes it: those that take somebody out, and Updates of one leaf each.
+// proposals may wait that the next commit can hold whoever makes it: those that take somebody out, and Updates of one leaf each.
 
 // weight orders the changes of a leaf: of two that wait the heavier one is committed. 0 is no change of a leaf.
 func weight(t wire.ProposalType) int {
