@@ -278,7 +278,7 @@ func TestSendersOfHandshakes(t *testing.T) {
 	c.Run("P-UP-28 an external sender proposes from its place in the list, through its own provider", func(t *testing.T) {
 		group := c.alice.Groups[c.room].Public()
 		aad := c.alice.AAD(c.room)
-		m, err := group.ProposeExternal(0, c.hub.HubConfig.Signer, roletest.RemoveOf(c.bob.Leaf(c.room)), aad)
+		m, err := group.ProposeExternal(0, c.hub.HubConfig.Keys[0].Signer, roletest.RemoveOf(c.bob.Leaf(c.room)), aad)
 		if err != nil {
 			t.Fatal(err)
 		}

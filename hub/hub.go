@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -19,12 +20,13 @@ import (
 
 // Config is what a hub is made of.
 type Config struct {
-	Self   uri.Provider
-	Store  Store
-	MLS    *mls.Config // with the validators and components that clients use too
-	Signer crypto.Signer
-	Sender wire.ExternalSender // the public side of Signer, in external_senders of every room
-	Now    func() time.Time
+	Self  uri.Provider
+	Store Store
+	MLS   *mls.Config // with the validators and components that clients use too
+	// Keys are what the hub signs with. A new room gets the first one that its cipher suite can use, and keeps it for life: it stands in
+	// the room's external_senders.
+	Keys []Key
+	Now  func() time.Time
 	// Claim hands a KeyMaterialRequest to the provider of its target user and returns the answer; for the hub's own users that is its
 	// own KeyPackage store.
 	Claim func(ctx context.Context, target uri.User, r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error)
@@ -36,6 +38,36 @@ type Config struct {
 	// nil allows all.
 	Limit func(kind string, caller uri.Provider, user uri.User, room uri.Room) bool
 }
+
+// Key is a signature key of a hub with its public side.
+type Key struct {
+	Signer crypto.Signer
+	Sender wire.ExternalSender
+}
+
+// keyFor is the key for new rooms of a suite.
+func (h *Hub) keyFor(s *suite.Suite) (Key, error) {
+	for _, k := range h.cfg.Keys {
+		if _, err := s.SignaturePublicKey(k.Signer.Public()); err == nil {
+			return k, nil
+		}
+	}
+	return Key{}, errSuite
+}
+
+// keyOf is the hub's key in a room, with its index among the external senders.
+func (h *Hub) keyOf(g *mls.PublicGroup) (index uint32, k Key, err error) {
+	for i, s := range g.ExternalSenders() {
+		for _, k := range h.cfg.Keys {
+			if bytes.Equal(s.SignatureKey, k.Sender.SignatureKey) {
+				return uint32(i), k, nil
+			}
+		}
+	}
+	return 0, Key{}, errNotSender
+}
+
+var errNotSender = errors.New("hub: none of the keys is that of an external sender of the group")
 
 // AnswerLife is how long the answer to a request is kept for byte-identical repetitions.
 const AnswerLife = 30 * 24 * time.Hour

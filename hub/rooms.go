@@ -82,6 +82,7 @@ var (
 	errCreator   = errors.New("a new room has its creator as only participant, as owner")
 	errEnvelope  = errors.New("the room's policy is not one that this hub offers")
 	errSender    = errors.New("the hub must be the group's external sender")
+	errSuite     = errors.New("the hub has no key for the group's cipher suite")
 	errInfo      = errors.New("the GroupInfo is not complete")
 )
 
@@ -104,15 +105,19 @@ func (h *Hub) checkNew(creator uri.User, at uri.Room, g *mls.PublicGroup, info *
 	if err != nil || user != creator || len(list) != 1 || state.Role(creator) != policy.RoleOwner {
 		return nil, errCreator
 	}
-	if senders := g.ExternalSenders(); len(senders) != 1 || !bytes.Equal(senders[0].SignatureKey, h.cfg.Sender.SignatureKey) {
+	key, err := h.keyFor(g.Suite())
+	if err != nil {
+		return nil, err
+	}
+	if senders := g.ExternalSenders(); len(senders) != 1 || !bytes.Equal(senders[0].SignatureKey, key.Sender.SignatureKey) {
 		return nil, errSender
 	}
-	return state, h.checkEnvelope(at, state.Metadata.Name, creator, g)
+	return state, h.checkEnvelope(at, state.Metadata.Name, creator, key.Sender, g)
 }
 
 // checkEnvelope compares the new group's extensions with the template's; only the room's name is free in this release.
-func (h *Hub) checkEnvelope(at uri.Room, name string, creator uri.User, g *mls.PublicGroup) error {
-	want, err := h.offer(at, name, creator, h.cfg.Sender)
+func (h *Hub) checkEnvelope(at uri.Room, name string, creator uri.User, sender wire.ExternalSender, g *mls.PublicGroup) error {
+	want, err := h.offer(at, name, creator, sender)
 	if err != nil {
 		return err
 	}
@@ -170,6 +175,10 @@ func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r
 }
 
 func (h *Hub) sealGroupInfo(at uri.Room, s *snapshot, info *wire.GroupInfo, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
+	_, key, err := h.keyOf(s.group)
+	if err != nil {
+		return nil, err
+	}
 	content := &mimi.GroupInfoRatchetTree{
 		GroupInfo: *info,
 		Tree:      wire.RatchetTreeOption{Representation: wire.FullTree, Tree: s.group.Tree()},
@@ -178,7 +187,7 @@ func (h *Hub) sealGroupInfo(at uri.Room, s *snapshot, info *wire.GroupInfo, r *m
 		content.Pending = append(content.Pending, mimi.PendingProposal{
 			Proposal: *p.Message, AcceptedAt: s.times[hex.EncodeToString(p.Ref)]})
 	}
-	return mimi.SealGroupInfoResponse(r, at.String(), h.cfg.Sender, h.cfg.Signer, content)
+	return mimi.SealGroupInfoResponse(r, at.String(), key.Sender, key.Signer, content)
 }
 
 // KeyMaterial claims KeyPackages for a user who is to be added to a room of this hub (§5.2): the request goes on to the target's

@@ -539,11 +539,9 @@ func (h *Hub) reissue(c *change, state *room.State, now time.Time) ([]wire.Messa
 
 // propose signs proposals as the group's external sender and takes them in.
 func (h *Hub) propose(c *change, proposals []wire.Proposal, now time.Time) ([]wire.Message, error) {
-	index := slices.IndexFunc(c.group.ExternalSenders(), func(s wire.ExternalSender) bool {
-		return bytes.Equal(s.SignatureKey, h.cfg.Sender.SignatureKey)
-	})
-	if index < 0 {
-		return nil, errors.New("hub: not an external sender of the group")
+	index, key, err := h.keyOf(c.group)
+	if err != nil {
+		return nil, err
 	}
 	aad, err := room.EmptyAAD(c.group.Context())
 	if err != nil {
@@ -551,7 +549,7 @@ func (h *Hub) propose(c *change, proposals []wire.Proposal, now time.Time) ([]wi
 	}
 	var out []wire.Message
 	for _, p := range proposals {
-		m, err := c.group.ProposeExternal(uint32(index), h.cfg.Signer, p, aad)
+		m, err := c.group.ProposeExternal(index, key.Signer, p, aad)
 		if err != nil {
 			return nil, err
 		}

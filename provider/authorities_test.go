@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -210,52 +208,6 @@ func TestOwnStoreIsToBlame(t *testing.T) {
 	}
 	if b.known(p) {
 		t.Error("a set is in force that is not stored")
-	}
-}
-
-func TestKeysAreMadeOnce(t *testing.T) {
-	dir, p, now := t.TempDir(), domain(t, "a.example"), time.Now()
-	f := KeyFiles{CACertificate: filepath.Join(dir, "new", "ca.crt"), CAKey: filepath.Join(dir, "new", "ca.key"), Hub: filepath.Join(dir, "new", "hub.key")}
-	made, err := InitKeys(f, p, now)
-	if err != nil || len(made) != 3 {
-		t.Fatalf("made %v, %v", made, err)
-	}
-	first, err := LoadKeys(f, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if made, err = InitKeys(f, p, now); err != nil || len(made) != 0 {
-		t.Fatalf("made again: %v, %v", made, err)
-	}
-	second, err := LoadKeys(f, p)
-	if err != nil || !second.CA.Cert.Equal(first.CA.Cert) || !bytes.Equal(second.Sender.SignatureKey, first.Sender.SignatureKey) ||
-		!bytes.Equal(second.Sender.Credential.Certificates[0], first.Sender.Credential.Certificates[0]) {
-		t.Fatalf("other keys the second time: %v", err)
-	}
-	if len(first.Suites) != 2 || first.Suites[0] != 1 || first.Suites[1] != 3 {
-		t.Errorf("suites %v", first.Suites)
-	}
-	// The CA is replaced as doc/operating.md says: the new one issues, the old one is vouched for, the hub's key stays.
-	fresh := newCA(t, p)
-	key, err := fresh.KeyPEM()
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, err := os.ReadFile(f.CACertificate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{f.CAKey: key, f.CACertificate: append(fresh.CertPEM(), old...)} {
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rotated, err := LoadKeys(f, p)
-	if err != nil || !rotated.CA.Cert.Equal(fresh.Cert) || len(rotated.Authorities) != 2 || !bytes.Equal(rotated.Sender.SignatureKey, first.Sender.SignatureKey) {
-		t.Fatalf("after the CA was replaced: %v", err)
-	}
-	if _, err := LoadKeys(f, domain(t, "b.example")); err == nil {
-		t.Error("keys of a.example serve b.example")
 	}
 }
 

@@ -81,8 +81,11 @@ func (c *Config) fill() error {
 // expiries tells when the certificates end.
 func (p *Provider) expiries() map[string]time.Time {
 	out := map[string]time.Time{"ca": p.cfg.Keys.CA.Cert.NotAfter}
-	if c, err := x509.ParseCertificate(p.cfg.Keys.Sender.Credential.Certificates[0]); err == nil {
-		out["hub"] = c.NotAfter
+	for i := range p.cfg.Keys.Hub {
+		c, err := x509.ParseCertificate(p.cfg.Keys.Hub[i].Sender.Credential.Certificates[0])
+		if err == nil && (out["hub"].IsZero() || c.NotAfter.Before(out["hub"])) {
+			out["hub"] = c.NotAfter
+		}
 	}
 	for name, e := range map[string]Endpoint{"federation": p.cfg.Federation, "client": p.cfg.Client} {
 		if c, err := e.Certificate.Certificate(); err == nil && c.Leaf != nil {

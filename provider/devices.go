@@ -78,16 +78,23 @@ func (d *devices) certify(v identity.Device, key crypto.PublicKey) ([][]byte, er
 
 // own is what a device has to know of its provider.
 func (d *devices) own() (*api.Provider, error) {
-	sender, err := syntax.Marshal(&d.cfg.Keys.Sender)
-	if err != nil {
-		return nil, err
+	out := &api.Provider{URI: d.cfg.Provider.String(), Authorities: d.authorities.list(uri.Provider{})}
+	for i := range d.cfg.Keys.Hub {
+		key := &d.cfg.Keys.Hub[i]
+		if len(key.Suites) == 0 {
+			continue // of rooms that exist
+		}
+		octets, err := syntax.Marshal(&key.Sender)
+		if err != nil {
+			return nil, err
+		}
+		sender := api.ExternalSender{Sender: octets}
+		for _, s := range key.Suites {
+			sender.Suites = append(sender.Suites, uint16(s))
+		}
+		out.ExternalSenders = append(out.ExternalSenders, sender)
 	}
-	out := api.ExternalSender{Sender: sender}
-	for _, s := range d.cfg.Keys.Suites {
-		out.Suites = append(out.Suites, uint16(s))
-	}
-	return &api.Provider{URI: d.cfg.Provider.String(), ExternalSenders: []api.ExternalSender{out},
-		Authorities: d.authorities.list(uri.Provider{})}, nil
+	return out, nil
 }
 
 func (d *devices) selfOf(ctx context.Context, v identity.Device) (*api.Self, error) {

@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"parley/credential"
+	"parley/hub"
 	"parley/mls/suite"
 	"parley/mls/wire"
 	"parley/uri"
@@ -32,7 +34,8 @@ type KeyFiles struct {
 	// for while the authority is replaced.
 	CACertificate string
 	CAKey         string
-	// Hub holds the key with which the hub signs, and its certificate by the CA.
+	// Hub holds the keys with which the hub signs, each followed by its certificate by the CA. New rooms get the first key that their
+	// cipher suite can use, the others are of rooms that exist.
 	Hub string
 }
 
@@ -41,12 +44,25 @@ type Keys struct {
 	CA *credential.CA
 	// Authorities is the CA set, the issuing one first.
 	Authorities []*x509.Certificate
-	Hub         crypto.Signer
-	// Sender is the public side of Hub, as it stands in the external_senders of rooms. It stays the same octets for the life of the
-	// file: rooms and devices compare it.
-	Sender wire.ExternalSender
-	// Suites are the cipher suites of rooms for which Hub has the signature scheme.
+	Hub         []HubKey
+}
+
+// HubKey is a key with which the hub signs.
+type HubKey struct {
+	// Key has the public side as it stands in the external_senders of rooms. It stays the same octets for the life of the file: rooms
+	// and devices compare it.
+	hub.Key
+	// Suites are the cipher suites of new rooms that get the key.
 	Suites []wire.CipherSuite
+}
+
+// signers are the keys for the hub.
+func (k *Keys) signers() []hub.Key {
+	out := make([]hub.Key, len(k.Hub))
+	for i := range k.Hub {
+		out[i] = k.Hub[i].Key
+	}
+	return out
 }
 
 // Pool holds the CA set.
@@ -74,7 +90,8 @@ func (e *KeyError) Error() string {
 
 func (e *KeyError) Unwrap() error { return e.Err }
 
-// InitKeys makes the files that are missing, with mode 0600 for keys, and returns their names. It never replaces a file.
+// InitKeys makes the files that are missing, with mode 0600 for keys, and adds the hub's keys that are missing for a cipher suite. It
+// returns the names of the files that it wrote; what is in them stays.
 func InitKeys(f KeyFiles, p uri.Provider, now time.Time) (made []string, err error) {
 	for _, name := range []string{f.CACertificate, f.CAKey, f.Hub} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
@@ -96,17 +113,15 @@ func InitKeys(f KeyFiles, p uri.Provider, now time.Time) (made []string, err err
 		}
 		made = append(made, f.CAKey, f.CACertificate)
 	}
-	if exists(f.Hub) {
-		return made, nil
-	}
-	ca, _, err := loadCA(f, p)
+	ca, set, err := loadCA(f, p)
 	if err != nil {
 		return made, err
 	}
-	if err := initHub(f.Hub, ca, now); err != nil {
-		return made, err
+	wrote, err := initHub(f.Hub, &Keys{CA: ca, Authorities: set}, now)
+	if wrote {
+		made = append(made, f.Hub)
 	}
-	return append(made, f.Hub), nil
+	return made, err
 }
 
 func exists(name string) bool {
@@ -129,34 +144,85 @@ func initCA(f KeyFiles, p uri.Provider, now time.Time) error {
 	return writeNew(f.CACertificate, ca.CertPEM(), 0o644)
 }
 
-// initHub makes the hub's key for the suites that every client has. The certificate lives as long as the authority.
-func initHub(file string, ca *credential.CA, now time.Time) error {
-	s, err := suite.Lookup(suite.X25519AES128)
+// initHub makes a key of the hub for each signature scheme of the offered suites that has none yet. The certificates live as long as the
+// authority.
+func initHub(file string, k *Keys, now time.Time) (wrote bool, err error) {
+	var text []byte
+	if exists(file) {
+		if text, err = read(file); err != nil {
+			return false, err
+		}
+		if err := k.loadHub(file, text); err != nil {
+			return false, err
+		}
+	}
+	had := text
+	for _, id := range suite.All() {
+		if k.serves(id) {
+			continue
+		}
+		key, octets, err := newHubKey(id, k.CA, now)
+		if err != nil {
+			return false, err
+		}
+		text = append(text, octets...)
+		k.Hub = append(k.Hub, *key)
+	}
+	switch {
+	case len(text) == len(had):
+		return false, nil
+	case had == nil:
+		return true, writeNew(file, text, 0o600)
+	}
+	// Beside it, then in its place: a crash leaves the old file or the new one.
+	fresh := file + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if err := writeNew(fresh, text, 0o600); err != nil {
+		return false, err
+	}
+	return true, errors.Join(os.Rename(fresh, file), syncDir(file))
+}
+
+// serves reports whether new rooms of a suite have a hub.
+func (k *Keys) serves(id wire.CipherSuite) bool {
+	return slices.ContainsFunc(k.Hub, func(h HubKey) bool { return slices.Contains(h.Suites, id) })
+}
+
+// Missing lists the offered suites whose new rooms would have no hub.
+func (k *Keys) Missing() []wire.CipherSuite {
+	return slices.DeleteFunc(suite.All(), k.serves)
+}
+
+func newHubKey(id wire.CipherSuite, ca *credential.CA, now time.Time) (*HubKey, []byte, error) {
+	s, err := suite.Lookup(id)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	key, err := s.GenerateSignatureKey()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	der, err := s.MarshalSignatureKey(key)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	cred, err := ca.IssueProvider(key.Public(), now, AuthorityLife)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	var text bytes.Buffer
 	if err := pem.Encode(&text, &pem.Block{Type: pemPrivateKey, Bytes: der}); err != nil {
-		return err
+		return nil, nil, err
 	}
 	for _, c := range cred.Certificates {
 		if err := pem.Encode(&text, &pem.Block{Type: pemCertificate, Bytes: c}); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
-	return writeNew(file, text.Bytes(), 0o600)
+	suites, public, err := suitesOf(key)
+	return &HubKey{hub.Key{Signer: key, Sender: wire.ExternalSender{SignatureKey: public, Credential: cred}}, suites}, text.Bytes(), err
 }
 
 // writeNew writes a file that did not exist, durably.
@@ -172,6 +238,11 @@ func writeNew(name string, data []byte, mode os.FileMode) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
+	return syncDir(name)
+}
+
+// syncDir makes a name durable.
+func syncDir(name string) error {
 	dir, err := os.Open(filepath.Dir(name))
 	if err != nil {
 		return err
@@ -186,7 +257,11 @@ func LoadKeys(f KeyFiles, p uri.Provider) (*Keys, error) {
 		return nil, err
 	}
 	k := &Keys{CA: ca, Authorities: set}
-	if err := k.loadHub(f.Hub); err != nil {
+	text, err := read(f.Hub)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.loadHub(f.Hub, text); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -273,42 +348,55 @@ var (
 	errNoSuite = errors.New("provider: no cipher suite has the key's signature scheme")
 )
 
-func (k *Keys) loadHub(file string) error {
-	text, err := read(file)
-	if err != nil {
-		return err
-	}
+func (k *Keys) loadHub(file string, text []byte) error {
 	wrong := func(err error) error {
 		return &KeyError{file, err, "restore it from a backup; a new one does not fit the rooms that exist"}
 	}
 	block, rest := pem.Decode(text)
-	if block == nil || block.Type != pemPrivateKey {
+	for block != nil {
+		if block.Type != pemPrivateKey {
+			return wrong(errHubKey)
+		}
+		der := block.Bytes
+		cred := wire.Credential{Type: wire.X509Credential}
+		for block, rest = pem.Decode(rest); block != nil && block.Type == pemCertificate; block, rest = pem.Decode(rest) {
+			cred.Certificates = append(cred.Certificates, block.Bytes)
+		}
+		key, err := k.hubKey(der, cred)
+		if err != nil {
+			return wrong(err)
+		}
+		key.Suites = slices.DeleteFunc(key.Suites, k.serves)
+		k.Hub = append(k.Hub, *key)
+	}
+	if len(k.Hub) == 0 {
 		return wrong(errHubKey)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return wrong(errHubKey)
-	}
-	var ok bool
-	if k.Hub, ok = key.(crypto.Signer); !ok {
-		return wrong(errHubKey)
-	}
-	cred := wire.Credential{Type: wire.X509Credential}
-	for block, rest = pem.Decode(rest); block != nil && block.Type == pemCertificate; block, rest = pem.Decode(rest) {
-		cred.Certificates = append(cred.Certificates, block.Bytes)
-	}
-	if k.Suites, k.Sender.SignatureKey, err = suitesOf(k.Hub); err != nil {
-		return wrong(err)
-	}
-	k.Sender.Credential = cred
-	if of, err := credential.ParseSender(cred); err != nil || of != k.CA.Provider {
-		return wrong(errHubKey)
-	}
-	pool := k.Pool()
-	if err := credential.SenderValidator(func(uri.Provider) *x509.CertPool { return pool })(k.Sender, time.Time{}); err != nil {
-		return wrong(err)
 	}
 	return nil
+}
+
+func (k *Keys) hubKey(der []byte, cred wire.Credential) (*HubKey, error) {
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, errHubKey
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errHubKey
+	}
+	suites, public, err := suitesOf(signer)
+	if err != nil {
+		return nil, err
+	}
+	sender := wire.ExternalSender{SignatureKey: public, Credential: cred}
+	if of, err := credential.ParseSender(cred); err != nil || of != k.CA.Provider {
+		return nil, errHubKey
+	}
+	pool := k.Pool()
+	if err := credential.SenderValidator(func(uri.Provider) *x509.CertPool { return pool })(sender, time.Time{}); err != nil {
+		return nil, err
+	}
+	return &HubKey{hub.Key{Signer: signer, Sender: sender}, suites}, nil
 }
 
 // suitesOf returns the suites that have the key's signature scheme, and the key as it stands on the wire.

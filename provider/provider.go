@@ -142,7 +142,7 @@ func (p *Provider) newRoles() {
 	judge := credentialJudge(p.authorities.Roots)
 	limits := newLimits(now)
 	p.hub = hub.New(hub.Config{
-		Self: p.cfg.Provider, Store: s.Hub, MLS: engine, Signer: p.cfg.Keys.Hub, Sender: p.cfg.Keys.Sender, Now: now, Claim: p.claim,
+		Self: p.cfg.Provider, Store: s.Hub, MLS: engine, Keys: p.cfg.Keys.signers(), Now: now, Claim: p.claim,
 		ValidateCredential: judge, Wake: func() { hint(p.outboxHint) }, Limit: limits.hub,
 	})
 	p.packages = keypkg.New(keypkg.Config{

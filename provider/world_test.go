@@ -22,6 +22,7 @@ import (
 	"parley/mimihttp"
 	"parley/mls"
 	"parley/mls/suite"
+	"parley/mls/wire"
 	"parley/provider"
 	"parley/provider/lab"
 	"parley/room"
@@ -261,12 +262,18 @@ func (n *node) transport() capi.Transport {
 
 // enrol makes a user's device: a code from the operator, a credential for it, a first stock of KeyPackages.
 func (n *node) enrol(user, name string) *device {
+	n.world.t.Helper()
+	return n.enrolIn(suite.X25519AES128, user, name)
+}
+
+// enrolIn is enrol for a cipher suite.
+func (n *node) enrolIn(id wire.CipherSuite, user, name string) *device {
 	t := n.world.t
 	t.Helper()
 	invitation, err := n.operator().Invite(t.Context(), user)
 	must(t, invitation, err)
 	transport := n.transport()
-	e, err := capi.Enrol(t.Context(), transport, capi.Enrolment{Code: invitation.Code, Device: name, Suite: suite.X25519AES128})
+	e, err := capi.Enrol(t.Context(), transport, capi.Enrolment{Code: invitation.Code, Device: name, Suite: id})
 	must(t, e, err)
 	store := new(records)
 	if err := client.SaveAccount(t.Context(), store, e.Account); err != nil {

@@ -58,7 +58,7 @@ func (p *provider) start() {
 	config := w.fixture.mls()
 	validate := w.fixture.validateRequest
 	p.hub = hub.New(hub.Config{
-		Self: p.uri, MLS: config, Signer: p.signer, Sender: p.sender, Now: p.now, Claim: p.claim, ValidateCredential: validate,
+		Self: p.uri, MLS: config, Keys: []hub.Key{{Signer: p.signer, Sender: p.sender}}, Now: p.now, Claim: p.claim, ValidateCredential: validate,
 		Store: hub.Store{Update: fenced(p, p.store.Hub().Update), View: fenced(p, p.store.Hub().View)},
 		Wake:  func() { w.ring(&p.work) },
 	})

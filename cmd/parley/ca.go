@@ -15,7 +15,8 @@ type caResult struct {
 	CACertificate string   `json:"ca_certificate"`
 	CAKey         string   `json:"ca_key"`
 	HubKey        string   `json:"hub_key"`
-	Made          []string `json:"made"` // the files that were not there before
+	Made          []string `json:"made"`  // the files that were not there before
+	Added         []string `json:"added"` // the files that were there and got more keys
 }
 
 func caCommand() *cobra.Command {
@@ -32,11 +33,12 @@ func caCommand() *cobra.Command {
 func caInitCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "Make the CA and the hub's key, once",
-		Long: `Make the data directory, the authority (CA) that certifies the devices of the provider's users, and the key with which the
-provider signs as the hub of its rooms. Files that are there already are never replaced.
+		Short: "Make the CA and the hub's keys, once",
+		Long: `Make the data directory, the authority (CA) that certifies the devices of the provider's users, and the keys with which the provider
+signs as the hub of its rooms, one for each kind of signature that rooms may use. What is there already stays; keys that are missing in
+the hub's file are added behind those of before.
 
-Keep copies of the three files in a safe place: without the CA key no device can enrol, without the hub key existing rooms have no
+Keep copies of the three files in a safe place: without the CA key no device can enrol, without the hub's keys existing rooms have no
 hub. Peers learn the CA certificate from the provider's directory and pin it.`,
 		Example: "  parley ca init --config /etc/parley/parley.toml",
 		Args:    noArgs,
@@ -52,19 +54,32 @@ hub. Peers learn the CA certificate from the provider's directory and pin it.`,
 			return err
 		}
 		f := cfg.keyFiles()
-		made, err := provider.InitKeys(f, cfg.provider(), time.Now())
+		_, err = os.Lstat(f.Hub)
+		hadHub := err == nil
+		wrote, err := provider.InitKeys(f, cfg.provider(), time.Now())
 		if err != nil {
 			return err
 		}
+		result := caResult{Domain: cfg.provider().Domain(), CACertificate: f.CACertificate, CAKey: f.CAKey, HubKey: f.Hub, Made: []string{}, Added: []string{}}
+		for _, file := range wrote {
+			if file == f.Hub && hadHub {
+				result.Added = append(result.Added, file)
+			} else {
+				result.Made = append(result.Made, file)
+			}
+		}
 		if *asJSON {
-			return printJSON(c, caResult{cfg.provider().Domain(), f.CACertificate, f.CAKey, f.Hub, append([]string{}, made...)})
+			return printJSON(c, result)
 		}
 		for _, file := range []string{f.CACertificate, f.CAKey, f.Hub} {
 			state := "was there"
-			if slices.Contains(made, file) {
+			switch {
+			case slices.Contains(result.Made, file):
 				state = "made"
+			case slices.Contains(result.Added, file):
+				state = "keys added"
 			}
-			if err := printf(c, "%-10s%s\n", state, file); err != nil {
+			if err := printf(c, "%-11s%s\n", state, file); err != nil {
 				return err
 			}
 		}

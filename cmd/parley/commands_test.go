@@ -78,6 +78,22 @@ func TestCA(t *testing.T) {
 	if strings.Count(again.out, "was there") != 3 || l.read("a/ca.key")+l.read("a/ca.crt")+l.read("a/hub.key") != before {
 		t.Errorf("the second time: %q", again.out)
 	}
+	one := strings.SplitAfter(l.read("a/hub.key"), "-----END CERTIFICATE-----\n")[0]
+	l.write("a/hub.key", one)
+	if r := parley(t, "check", "--config", config).must(t); !strings.Contains(r.out, "no key for new rooms of cipher suites [2 5 7]") {
+		t.Errorf("check of one key: %q", r.out)
+	}
+	added := decode[caResult](t, parley(t, "ca", "init", "--json", "--config", config).must(t).out)
+	if len(added.Made) != 0 || len(added.Added) != 1 || !strings.HasPrefix(l.read("a/hub.key"), one) {
+		t.Errorf("%+v", added)
+	}
+	if r := parley(t, "check", "--config", config).must(t); r.out != config+": ok\n" {
+		t.Errorf("check of all keys: %q", r.out)
+	}
+	l.write("a/hub.key", one)
+	if r := parley(t, "ca", "init", "--config", config).must(t); !strings.Contains(r.out, "keys added "+l.path("a/hub.key")) {
+		t.Errorf("%q", r.out)
+	}
 	l.remove("a/hub.key")
 	if r := parley(t, "ca", "init", "--config", config).must(t); strings.Count(r.out, "was there") != 2 {
 		t.Errorf("what is missing: %q", r.out)

@@ -149,8 +149,14 @@ func (i *inspection) ownKeys() {
 	}
 	i.keys = keys
 	i.validity(i.c.Identity.CACertificateFile, "identity.ca_certificate_file", keys.CA.Cert)
-	if cert, err := x509.ParseCertificate(keys.Sender.Credential.Certificates[0]); err == nil {
-		i.validity(i.c.Identity.HubKeyFile, "identity.hub_key_file", cert)
+	for n := range keys.Hub {
+		if cert, err := x509.ParseCertificate(keys.Hub[n].Sender.Credential.Certificates[0]); err == nil {
+			i.validity(i.c.Identity.HubKeyFile, "identity.hub_key_file", cert)
+		}
+	}
+	if missing := keys.Missing(); len(missing) > 0 {
+		i.warn(i.c.Identity.HubKeyFile, "identity.hub_key_file", fmt.Sprintf("has no key for new rooms of cipher suites %v", missing),
+			"parley ca init adds them; restart the provider then")
 	}
 }
 

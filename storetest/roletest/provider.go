@@ -69,7 +69,7 @@ func (w *World) newProvider(domain string) *Provider {
 	must(w, cred, err)
 	p.Sender = wire.ExternalSender{SignatureKey: public, Credential: cred}
 	p.HubConfig = hub.Config{
-		Self: p.URI, Store: p.Store.Hub(), MLS: w.MLS(), Signer: key, Sender: p.Sender, Now: w.Now, Claim: p.claim,
+		Self: p.URI, Store: p.Store.Hub(), MLS: w.MLS(), Keys: []hub.Key{{Signer: key, Sender: p.Sender}}, Now: w.Now, Claim: p.claim,
 		ValidateCredential: w.validate,
 	}
 	p.FollowerConfig = follower.Config{
