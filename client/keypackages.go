@@ -74,6 +74,7 @@ func (c *Client) newBundle() (*mls.KeyPackageBundle, string, error) {
 		Signer:         c.self.Signer,
 		Credential:     c.self.Credential,
 		LeafExtensions: extensions,
+		Grease:         true,
 		Lifetime: wire.Lifetime{
 			NotBefore: uint64(now.Add(-packageSlack).Unix()),
 			NotAfter:  uint64(now.Add(PackageLife).Unix()),

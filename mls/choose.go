@@ -97,6 +97,9 @@ type selection struct {
 func (s *selection) try(waiting []Proposed) (*plan, error) {
 	s.tries--
 	p, err := s.group.plan(slices.Concat(s.taken, waiting, s.given), s.by, s.now)
+	if err == nil {
+		err = s.group.checkMedia(p)
+	}
 	if err != nil || len(p.list) == len(s.given) {
 		return p, err
 	}

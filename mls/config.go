@@ -58,6 +58,8 @@ type Config struct {
 	// PSK finds the secret of an external or application pre-shared key; nil knows none. Resumption PSKs of the group's own
 	// past epochs are found without it. The result is not kept.
 	PSK func(id *wire.PreSharedKeyID) (secret []byte, ok bool)
+	// AssumeMediaType tells whether a member reads a media type that its leaf does not list (mls-extensions §6.2.3); nil: none does.
+	AssumeMediaType func(leaf *wire.LeafNode, m *wire.MediaType) bool
 	// Parallel runs f(0) to f(n-1) and returns when all are done; nil runs them in order.
 	Parallel func(n int, f func(i int))
 	// EncryptHandshakes sends own proposals and commits as PrivateMessage. Its zero value is right for MIMI, whose hub has to read

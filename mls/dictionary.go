@@ -174,8 +174,11 @@ func (c *Config) applyUpdates(dictionary wire.AppDataDictionary, g *updates) (wi
 	logic := c.Components[g.id]
 	if logic == nil {
 		logic = replaceWhole
-		if g.id == wire.AppComponentsComponent || g.id == wire.SafeAADComponent {
+		switch g.id {
+		case wire.AppComponentsComponent, wire.SafeAADComponent:
 			logic = replaceComponentsList
+		case wire.ContentMediaTypesComponent:
+			logic = replaceMediaTypes
 		}
 	}
 	next, err := logic(current, present, g.values)

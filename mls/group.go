@@ -146,7 +146,7 @@ func (g *Group) ownAt(leaf LeafIndex) *ownLeaf {
 // pastEpoch is what is kept of an epoch so that messages that come late still open: no key of it but those of messages.
 type pastEpoch struct {
 	context    *wire.GroupContext
-	safeAAD    bool
+	needs      *needs
 	leaves     map[LeafIndex]*wire.LeafNode // those that the next epoch changed, as they were; nil: blank
 	width      uint32
 	senderData []byte
@@ -174,7 +174,7 @@ func (g *Group) leafIn(past int, leaf LeafIndex) *wire.LeafNode {
 func (g *Group) retire(next *PublicGroup) *pastEpoch {
 	p := g.public
 	e := &pastEpoch{
-		context: p.context, safeAAD: p.needs.safeAAD, leaves: map[LeafIndex]*wire.LeafNode{}, width: p.tree.Leaves(),
+		context: p.context, needs: p.needs, leaves: map[LeafIndex]*wire.LeafNode{}, width: p.tree.Leaves(),
 		messages: g.messages,
 	}
 	for _, change := range next.tree.Diff(p.tree) {

@@ -19,6 +19,7 @@ type KeyPackageParams struct {
 	Capabilities   wire.Capabilities // zero: DefaultCapabilities of the suite
 	LeafExtensions wire.Extensions
 	Extensions     wire.Extensions
+	Grease         bool // scatter random values that receivers ignore (RFC 9420 §13.5, mls-extensions §5.1)
 }
 
 // KeyPackageBundle is a KeyPackage with its two private HPKE keys. It is a syntax.Value, so that it can be stored.
@@ -53,7 +54,7 @@ func (b *KeyPackageBundle) Wipe() {
 
 // DefaultCapabilities returns what a leaf of this engine understands besides the defaults of RFC 9420: the extensions
 // app_data_dictionary, supported_wire_formats and required_wire_formats, the proposals AppDataUpdate, AppEphemeral and SelfRemove
-// (X-NEG-04), the credentials basic and x509. No GREASE is added.
+// (X-NEG-04), the credentials basic and x509. KeyPackageParams.Grease adds GREASE.
 func DefaultCapabilities(suites ...wire.CipherSuite) wire.Capabilities {
 	return wire.Capabilities{
 		Versions:    []wire.ProtocolVersion{wire.MLS10},
@@ -93,6 +94,14 @@ func NewKeyPackage(p KeyPackageParams) (*KeyPackageBundle, error) {
 	if err != nil {
 		return nil, because(RuleSuite, err)
 	}
+	if p.Capabilities.Versions == nil {
+		p.Capabilities = DefaultCapabilities(p.Suite)
+	}
+	if p.Grease {
+		if p, err = p.greased(); err != nil {
+			return nil, err
+		}
+	}
 	b := &KeyPackageBundle{KeyPackage: wire.KeyPackage{
 		Version:    wire.MLS10,
 		Suite:      p.Suite,
@@ -107,9 +116,6 @@ func NewKeyPackage(p KeyPackageParams) (*KeyPackageBundle, error) {
 		},
 	}}
 	kp := &b.KeyPackage
-	if kp.Leaf.Capabilities.Versions == nil {
-		kp.Leaf.Capabilities = DefaultCapabilities(p.Suite)
-	}
 	if b.InitKey, kp.InitKey, err = s.GenerateKeyPair(); err != nil {
 		return nil, because(RuleRandom, err)
 	}

@@ -78,7 +78,11 @@ func checkOwnCapabilities(s *suite.Suite, leaf *wire.LeafNode) error {
 	if !ok {
 		return broken(RuleLeafCapabilities)
 	}
-	_, _, err := dictionaryOf(leaf.Extensions)
+	dictionary, _, err := dictionaryOf(leaf.Extensions)
+	if err != nil {
+		return err
+	}
+	_, err = mediaTypes(&dictionary)
 	return err
 }
 
@@ -97,7 +101,8 @@ type needs struct {
 	credentials []wire.CredentialType
 	components  []wire.ComponentID
 	formats     []wire.WireFormat
-	safeAAD     bool // authenticated data is a SafeAAD (mls-extensions §4.9)
+	media       []wire.MediaType // of content_media_types; binds committers and senders (mls-extensions §6.2)
+	safeAAD     bool             // authenticated data is a SafeAAD (mls-extensions §4.9)
 }
 
 // needsOf collects what the extensions of a GroupContext demand: the types of required_capabilities (RFC 9420 §11.1), the
@@ -124,6 +129,9 @@ func needsOf(list wire.Extensions) (*needs, error) {
 	}
 	n.components = components.IDs
 	_, n.safeAAD = dictionary.Find(wire.SafeAADComponent)
+	if n.media, err = mediaTypes(&dictionary); err != nil {
+		return nil, err
+	}
 	if data, ok := list.Find(wire.RequiredWireFormatsExtension); ok {
 		var formats wire.WireFormats
 		if err := syntax.Unmarshal(data, &formats); err != nil {
@@ -141,7 +149,7 @@ func (n *needs) empty() bool {
 func (n *needs) equal(o *needs) bool {
 	return slices.Equal(n.extensions, o.extensions) && slices.Equal(n.proposals, o.proposals) &&
 		slices.Equal(n.credentials, o.credentials) && slices.Equal(n.components, o.components) && slices.Equal(n.formats, o.formats) &&
-		n.safeAAD == o.safeAAD
+		n.safeAAD == o.safeAAD && sameMedia(n.media, o.media)
 }
 
 // checkLeaf reports whether a leaf fulfils the demands.
@@ -182,7 +190,7 @@ func (n *needs) checkFormats(leaf *wire.LeafNode) error {
 		}
 	}
 	for _, f := range n.formats {
-		if f > wire.KeyPackageFormat && !slices.Contains(supported.Formats, f) {
+		if !f.IsDefault() && !slices.Contains(supported.Formats, f) {
 			return broken(RuleLeafCapabilities)
 		}
 	}

@@ -384,7 +384,7 @@ func (g *Group) loadEpochs(h *memberHeader) error {
 			return err
 		}
 		e := &pastEpoch{
-			context: &v.context, safeAAD: needs.safeAAD, leaves: map[LeafIndex]*wire.LeafNode{}, width: v.width,
+			context: &v.context, needs: needs, leaves: map[LeafIndex]*wire.LeafNode{}, width: v.width,
 			senderData: v.senderData, resumption: v.resumption,
 			messages: schedule.LoadSecretTree(s, v.width, limits, epochPrefix(epoch)+epochMessages, g.get),
 		}

@@ -19,6 +19,7 @@ type Received struct {
 	Generation        uint32
 	Data              []byte
 	AuthenticatedData []byte
+	media             []wire.MediaType // the group's, see Framing
 }
 
 // Seal encrypts application data (RFC 9420 §6.3). The delta has the advanced ratchet and must be durable before the message leaves;
@@ -32,6 +33,9 @@ func (g *Group) Seal(leaf LeafIndex, aad, data []byte) (*wire.Message, Delta, er
 		return nil, nil, broken(RuleFrozen)
 	}
 	if err := g.public.checkAAD(aad); err != nil {
+		return nil, nil, err
+	}
+	if err := g.public.needs.checkFraming(data); err != nil {
 		return nil, nil, err
 	}
 	f, err := signContent(g.public.suite, o.signer, wire.PrivateMessageFormat, wire.FramedContent{
@@ -84,7 +88,7 @@ func (g *Group) Open(m *wire.PrivateMessage) (*Received, Delta, error) {
 		return nil, nil, broken(RuleState)
 	}
 	if m.Epoch == g.public.Epoch() {
-		return g.openIn(m, g.cryptor(), g.public.octets, g.public.needs.safeAAD, g.public.Leaf)
+		return g.openIn(m, g.cryptor(), g.public.octets, g.public.needs, g.public.Leaf)
 	}
 	for i, e := range g.past {
 		if e.context.Epoch == m.Epoch {
@@ -93,13 +97,13 @@ func (g *Group) Open(m *wire.PrivateMessage) (*Received, Delta, error) {
 			if err != nil {
 				return nil, nil, err
 			}
-			return g.openIn(m, x, context, e.safeAAD, func(leaf LeafIndex) *wire.LeafNode { return g.leafIn(i, leaf) })
+			return g.openIn(m, x, context, e.needs, func(leaf LeafIndex) *wire.LeafNode { return g.leafIn(i, leaf) })
 		}
 	}
 	return nil, nil, broken(RuleEpoch)
 }
 
-func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context []byte, safe bool, leafAt func(LeafIndex) *wire.LeafNode) (*Received, Delta, error) {
+func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context []byte, n *needs, leafAt func(LeafIndex) *wire.LeafNode) (*Received, Delta, error) {
 	o, err := x.open(m)
 	if err != nil {
 		return nil, nil, err
@@ -119,7 +123,7 @@ func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context []byte, safe 
 		o.use.Discard()
 		return nil, nil, err
 	}
-	if err := checkSafeAAD(safe, content.AuthenticatedData); err != nil {
+	if err := checkSafeAAD(n.safeAAD, content.AuthenticatedData); err != nil {
 		o.use.Discard()
 		return nil, nil, err
 	}
@@ -130,7 +134,7 @@ func (g *Group) openIn(m *wire.PrivateMessage, x *cryptor, context []byte, safe 
 	}
 	return &Received{
 		Index: sender, Leaf: leaf, Epoch: content.Epoch, Generation: o.generation,
-		Data: content.Application, AuthenticatedData: content.AuthenticatedData,
+		Data: content.Application, AuthenticatedData: content.AuthenticatedData, media: n.media,
 	}, g.keep(d), nil
 }
 

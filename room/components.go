@@ -88,8 +88,10 @@ func mediaTypes() wire.MediaTypeList {
 // franking item, and the media types it reads.
 func LeafExtensions() (wire.Extensions, error) {
 	media := mediaTypes()
+	supported := append([]wire.ComponentID{
+		wire.AppComponentsComponent, wire.SafeAADComponent, wire.ContentMediaTypesComponent}, inUse()...)
 	return dictionary(map[wire.ComponentID]syntax.Value{
-		wire.AppComponentsComponent:     &wire.ComponentsList{IDs: inUse()},
+		wire.AppComponentsComponent:     &wire.ComponentsList{IDs: supported},
 		wire.SafeAADComponent:           &wire.ComponentsList{IDs: []wire.ComponentID{mimi.FrankAADComponent}},
 		wire.ContentMediaTypesComponent: &media,
 	})

@@ -18,7 +18,12 @@ const (
 	WelcomeFormat        WireFormat = 3
 	GroupInfoFormat      WireFormat = 4
 	KeyPackageFormat     WireFormat = 5
+
+	SemiPrivateMessageFormat WireFormat = 0xfafe // unassigned in the draft, a private value (A-X8)
 )
+
+// IsDefault reports whether every member understands the format without listing it (mls-extensions §5).
+func (f WireFormat) IsDefault() bool { return f > 0 && f <= KeyPackageFormat }
 
 // ContentType is what a framed message carries (RFC 9420 §6). It is a closed code.
 type ContentType uint8
@@ -105,6 +110,7 @@ const (
 	ContentMediaTypesComponent ComponentID = 0x0003
 	LastResortComponent        ComponentID = 0x0004
 	AppAckComponent            ComponentID = 0x0005
+	ExternalReceiversComponent ComponentID = 0x0008 // A-X6
 )
 
 // IsGREASE reports whether the value is one of the eight that senders scatter to keep receivers tolerant (A-X17).

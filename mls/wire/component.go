@@ -1,6 +1,13 @@
 package wire
 
-import "parley/syntax"
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"sort"
+
+	"parley/syntax"
+)
 
 // AppDataDictionary is the content of the app_data_dictionary extension (mls-extensions §4.6): component data by ascending ID,
 // each ID once.
@@ -147,6 +154,21 @@ func (v *MediaType) Syntax(c *syntax.Codec) {
 	syntax.Structs(c, &v.Parameters)
 }
 
+// Equal reports whether two media types are the same: type, subtype and parameter names in any case, parameters in any order.
+func (v *MediaType) Equal(o *MediaType) bool {
+	if !bytes.EqualFold(v.Type, o.Type) || len(v.Parameters) != len(o.Parameters) {
+		return false
+	}
+	for _, p := range v.Parameters {
+		if !slices.ContainsFunc(o.Parameters, func(q Parameter) bool {
+			return bytes.EqualFold(p.Name, q.Name) && bytes.Equal(p.Value, q.Value)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
 // MediaTypeList is the data of content_media_types: at least one media type (mls-extensions §6.2.3).
 type MediaTypeList struct{ Types []MediaType }
 
@@ -202,12 +224,69 @@ func (v *ReceivedRange) Syntax(c *syntax.Codec) {
 	syntax.U32(c, &v.Sender)
 	syntax.U32(c, &v.First)
 	syntax.U32(c, &v.Last)
+	if v.First > v.Last {
+		c.Fail(syntax.ErrValue)
+	}
 }
 
 // AppAck tells which messages a member has received (mls-extensions §6.1).
 type AppAck struct{ Ranges []ReceivedRange }
 
 func (v *AppAck) Syntax(c *syntax.Codec) { syntax.Structs(c, &v.Ranges) }
+
+// Note adds a message that was received, or sent. The ranges are kept sorted by sender and generation, and those that touch are one.
+func (v *AppAck) Note(sender, generation uint32) {
+	at := sort.Search(len(v.Ranges), func(i int) bool {
+		r := &v.Ranges[i]
+		return r.Sender > sender || r.Sender == sender && uint64(r.Last)+1 >= uint64(generation)
+	})
+	if at == len(v.Ranges) || v.Ranges[at].Sender != sender || uint64(v.Ranges[at].First) > uint64(generation)+1 {
+		v.Ranges = append(v.Ranges, ReceivedRange{})
+		copy(v.Ranges[at+1:], v.Ranges[at:])
+		v.Ranges[at] = ReceivedRange{sender, generation, generation}
+		return
+	}
+	r := &v.Ranges[at]
+	r.First, r.Last = min(r.First, generation), max(r.Last, generation)
+	if next := at + 1; next < len(v.Ranges) && v.Ranges[next].Sender == sender && uint64(r.Last)+1 >= uint64(v.Ranges[next].First) {
+		r.Last = max(r.Last, v.Ranges[next].Last)
+		v.Ranges = append(v.Ranges[:next], v.Ranges[next+1:]...)
+	}
+}
+
+// Lacks returns what other has and v, which Note made, has not: messages that somebody received and that never came here. The ranges
+// of other may overlap and stand in any order.
+func (v *AppAck) Lacks(other *AppAck) []ReceivedRange {
+	claims := slices.Clone(other.Ranges)
+	slices.SortFunc(claims, func(a, b ReceivedRange) int {
+		return cmp.Or(cmp.Compare(a.Sender, b.Sender), cmp.Compare(a.First, b.First))
+	})
+	var out []ReceivedRange
+	have := v.Ranges
+	var sender uint32
+	var next uint64 // generations of sender below it are accounted for
+	for _, want := range claims {
+		if want.Sender != sender {
+			sender, next = want.Sender, 0
+		}
+		next = max(next, uint64(want.First))
+		for next <= uint64(want.Last) {
+			for len(have) > 0 && (have[0].Sender < sender || have[0].Sender == sender && uint64(have[0].Last) < next) {
+				have = have[1:]
+			}
+			if len(have) == 0 || have[0].Sender != sender || have[0].First > want.Last {
+				out = append(out, ReceivedRange{sender, uint32(next), want.Last})
+				next = uint64(want.Last) + 1
+				break
+			}
+			if uint64(have[0].First) > next {
+				out = append(out, ReceivedRange{sender, uint32(next), have[0].First - 1})
+			}
+			next = uint64(have[0].Last) + 1
+		}
+	}
+	return out
+}
 
 // DomainList is the content of ratchet_tree_source_domains (ratchet-tree-options §3.1).
 type DomainList struct{ Domains []string }

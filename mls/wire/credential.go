@@ -22,6 +22,77 @@ func (v *Credential) Syntax(c *syntax.Codec) {
 	}
 }
 
+// CredentialBinding is one credential of a multi-credential: its holder's statement that the leaf's signature key is its own
+// (mls-extensions §6.5).
+type CredentialBinding struct {
+	Suite      CipherSuite
+	Credential Credential
+	Key        []byte // the credential's signature key, of Suite
+	Signature  []byte // by Key, over a CredentialBindingTBS
+}
+
+func (v *CredentialBinding) Syntax(c *syntax.Codec) {
+	v.unsigned(c)
+	syntax.Opaque(c, &v.Signature)
+}
+
+func (v *CredentialBinding) unsigned(c *syntax.Codec) {
+	syntax.U16(c, &v.Suite)
+	v.Credential.Syntax(c)
+	syntax.Opaque(c, &v.Key)
+}
+
+// CredentialBindingTBS is what a binding's signature covers. LeafKey is the signature key of the leaf that has the credential.
+type CredentialBindingTBS struct {
+	Binding *CredentialBinding
+	LeafKey []byte
+}
+
+func (v *CredentialBindingTBS) Syntax(c *syntax.Codec) {
+	v.Binding.unsigned(c)
+	syntax.Opaque(c, &v.LeafKey)
+}
+
+// MultiCredentialContent is the content of credentials of the types MultiCredential and WeakMultiCredential
+// (mls-extensions §6.5), which Credential carries as Unknown.
+type MultiCredentialContent struct{ Bindings []CredentialBinding }
+
+func (v *MultiCredentialContent) Syntax(c *syntax.Codec) { syntax.Structs(c, &v.Bindings) }
+
+// NewMultiCredential returns a credential of one of the two types.
+func NewMultiCredential(t CredentialType, bindings []CredentialBinding) (Credential, error) {
+	if t != MultiCredential && t != WeakMultiCredential {
+		return Credential{}, syntax.ErrValue
+	}
+	octets, err := syntax.Marshal(&MultiCredentialContent{Bindings: bindings})
+	if err != nil {
+		return Credential{}, err
+	}
+	// Unknown is an opaque<V>, and so is the vector of bindings: its length is written with the credential.
+	var content rawVector
+	err = syntax.Unmarshal(octets, &content)
+	return Credential{Type: t, Unknown: content.octets}, err
+}
+
+// Bindings decodes the bindings of a multi-credential; ErrValue for other types.
+func (v *Credential) Bindings() ([]CredentialBinding, error) {
+	if v.Type != MultiCredential && v.Type != WeakMultiCredential {
+		return nil, syntax.ErrValue
+	}
+	octets, err := syntax.Marshal(&rawVector{v.Unknown})
+	if err != nil {
+		return nil, err
+	}
+	var content MultiCredentialContent
+	err = syntax.Unmarshal(octets, &content)
+	return content.Bindings, err
+}
+
+// rawVector is a vector as an octet string.
+type rawVector struct{ octets []byte }
+
+func (v *rawVector) Syntax(c *syntax.Codec) { syntax.Opaque(c, &v.octets) }
+
 // ExternalSender is somebody outside of the group who may send proposals to it (RFC 9420 §12.1.8.1): in MIMI the hub.
 type ExternalSender struct {
 	SignatureKey []byte

@@ -1,5 +1,5 @@
 // Package wire holds the structures of MLS: RFC 9420 and the extensions of draft-ietf-mls-extensions and
-// draft-ietf-mls-ratchet-tree-options that MIMI uses.
+// draft-ietf-mls-ratchet-tree-options that MIMI uses, and the SemiPrivateMessage of draft-mahy-mls-semiprivatemessage.
 //
 // Each type has one Syntax method for both directions. The package checks form only; what a value means in a group is
 // decided in package mls.

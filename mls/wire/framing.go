@@ -228,6 +228,7 @@ type Message struct {
 	Welcome    *Welcome
 	GroupInfo  *GroupInfo
 	KeyPackage *KeyPackage
+	Semi       *SemiPrivateMessage
 }
 
 func (v *Message) Syntax(c *syntax.Codec) {
@@ -251,6 +252,8 @@ func (v *Message) Syntax(c *syntax.Codec) {
 		structure(c, &v.GroupInfo)
 	case KeyPackageFormat:
 		structure(c, &v.KeyPackage)
+	case SemiPrivateMessageFormat:
+		structure(c, &v.Semi)
 	default:
 		c.Fail(syntax.ErrValue)
 	}
@@ -263,6 +266,8 @@ func (v *Message) ContentType() ContentType {
 		return v.Public.Content.Type
 	case v.Private != nil:
 		return v.Private.Type
+	case v.Semi != nil:
+		return v.Semi.Type
 	}
 	return 0
 }

@@ -360,11 +360,13 @@ func (d *Device) Do(at uri.Room, r *mimi.UpdateRequest) *mimi.UpdateRoomResponse
 	return answer
 }
 
-// Message seals a text.
+// Message seals a text, framed as the room wants it.
 func (d *Device) Message(at uri.Room, text string) *mimi.SubmitMessageRequest {
 	w := d.world()
 	w.T.Helper()
-	m, _, err := d.Groups[at].Seal(d.Leaf(at), d.AAD(at), []byte(text))
+	data, err := syntax.Marshal(&wire.ApplicationFraming{Content: []byte(text)})
+	must(w, data, err)
+	m, _, err := d.Groups[at].Seal(d.Leaf(at), d.AAD(at), data)
 	must(w, m, err)
 	return &mimi.SubmitMessageRequest{Protocol: mimi.MLS10, Message: *m, SendingURI: d.User.String()}
 }

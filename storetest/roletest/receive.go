@@ -82,7 +82,14 @@ func (d *Device) open(group *mls.Group, m *wire.PrivateMessage) error {
 		}
 		return err
 	}
-	d.Texts = append(d.Texts, string(got.Data))
+	framed, err := got.Framing()
+	if err != nil {
+		return err
+	}
+	if framed == nil {
+		framed = &wire.ApplicationFraming{Content: got.Data}
+	}
+	d.Texts = append(d.Texts, string(framed.Content))
 	return nil
 }
 
