@@ -28,6 +28,8 @@ type Stores struct {
 	Accounts func(ctx context.Context, f func(identity.Tx) error) error
 	// Pins runs a transaction of the pinned authorities.
 	Pins func(ctx context.Context, f func(identity.PinTx) error) error
+	// People runs a transaction of the addresses and profiles.
+	People func(ctx context.Context, f func(identity.PeopleTx) error) error
 	// Reopen closes the store and opens the same state again; nil when the store forgets.
 	Reopen func(t *testing.T) Stores
 }
@@ -45,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"follower and inbox", followerTests()},
 		{"KeyPackages", packageTests()},
 		{"accounts", accountTests()},
+		{"people", peopleTests()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

@@ -18,6 +18,7 @@ func TestConformance(t *testing.T) {
 			KeyPackages: s.KeyPackages(),
 			Accounts:    s.Accounts.Update,
 			Pins:        s.Accounts.UpdatePins,
+			People:      s.Accounts.UpdatePeople,
 		}
 	})
 }

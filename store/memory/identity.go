@@ -23,6 +23,7 @@ type identityState struct {
 	codes   map[identity.Hash]identity.Code
 	devices map[uri.Client]identity.Device
 	pins    map[uri.Provider]identity.Pin
+	people
 }
 
 // Update runs f in a transaction.
@@ -76,9 +77,10 @@ func (t *identityState) copy() identityState {
 			codes:   make(map[identity.Hash]identity.Code),
 			devices: make(map[uri.Client]identity.Device),
 			pins:    make(map[uri.Provider]identity.Pin),
+			people:  newPeople(),
 		}
 	}
-	return identityState{maps.Clone(t.users), maps.Clone(t.codes), maps.Clone(t.devices), maps.Clone(t.pins)}
+	return identityState{maps.Clone(t.users), maps.Clone(t.codes), maps.Clone(t.devices), maps.Clone(t.pins), t.people.copy()}
 }
 
 func (t *identityState) User(u uri.User) (identity.User, bool, error) {

@@ -16,8 +16,11 @@ const applicationID = 0x50726c79
 //go:embed schema.sql
 var schema string
 
+//go:embed people.sql
+var peopleSchema string
+
 // migrations take the schema from version i to i+1; they only ever grow. The first one is the whole schema.
-var migrations = []string{schema}
+var migrations = []string{schema, peopleSchema}
 
 // ErrNewer means that a newer parley wrote the database.
 var ErrNewer = errors.New("sqlite: the store was written by a newer version of parley")
