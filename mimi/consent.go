@@ -27,6 +27,12 @@ func (v *ConsentEntry) Syntax(c *syntax.Codec) {
 	v.Extensions.Syntax(c)
 }
 
+// Asks reports whether the entry goes to the target's provider, on requestConsent (P-CO-02); the others go to the requester's, on
+// updateConsent (P-CO-03).
+func (v *ConsentEntry) Asks() bool {
+	return v.Operation == ConsentRequest || v.Operation == ConsentCancel
+}
+
 // Validate checks that requester and target are users, and the room is one.
 func (v *ConsentEntry) Validate() error {
 	if _, err := uri.ParseUser(v.Requester); err != nil {

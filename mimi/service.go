@@ -26,4 +26,11 @@ type Service interface {
 	Notify(ctx context.Context, room uri.Room, r *NotifyBody) error
 	// GroupInfo asks the room's hub for what an external joiner needs (§5.6).
 	GroupInfo(ctx context.Context, room uri.Room, r *GroupInfoRequest) (*GroupInfoResponse, error)
+	// RequestConsent tells the target's provider that somebody asks for consent, or asks no more (§5.7). nil says only that it was
+	// received: not that the target exists, nor that anybody will see it (P-CO-08).
+	RequestConsent(ctx context.Context, r *ConsentEntry) error
+	// UpdateConsent tells the requester's provider that consent is given or taken back (§5.7).
+	UpdateConsent(ctx context.Context, r *ConsentEntry) error
+	// ReportAbuse tells the room's hub of misconduct (§5.9); nil says that an operator will see it.
+	ReportAbuse(ctx context.Context, room uri.Room, r *AbuseReport) error
 }

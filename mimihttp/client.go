@@ -189,6 +189,29 @@ func (c *Client) GroupInfo(ctx context.Context, room uri.Room, r *mimi.GroupInfo
 	return ask[mimi.GroupInfoResponse](ctx, c, mimi.GroupInfo, room.String(), r)
 }
 
+// RequestConsent implements mimi.Service.
+func (c *Client) RequestConsent(ctx context.Context, r *mimi.ConsentEntry) error {
+	return c.consent(ctx, mimi.RequestConsent, r.Target, r)
+}
+
+// UpdateConsent implements mimi.Service.
+func (c *Client) UpdateConsent(ctx context.Context, r *mimi.ConsentEntry) error {
+	return c.consent(ctx, mimi.UpdateConsent, r.Requester, r)
+}
+
+func (c *Client) consent(ctx context.Context, e mimi.Endpoint, party string, r *mimi.ConsentEntry) error {
+	user, err := uri.ParseUser(party)
+	if err != nil {
+		return &mimi.Error{Code: mimi.BadRequest, Detail: mimi.ErrIdentifier.Error(), Err: mimi.ErrIdentifier}
+	}
+	return c.send(ctx, e, func(t uri.Template) string { return t.ExpandParty(user) }, r, nil)
+}
+
+// ReportAbuse implements mimi.Service.
+func (c *Client) ReportAbuse(ctx context.Context, room uri.Room, r *mimi.AbuseReport) error {
+	return c.call(ctx, mimi.ReportAbuse, room.String(), r, nil)
+}
+
 func ask[T any, P interface {
 	*T
 	syntax.Value
@@ -200,9 +223,14 @@ func ask[T any, P interface {
 	return answer, nil
 }
 
-// call sends one request. When the endpoint is gone it looks at the directory again, and when that names another URL it sends
-// once more.
+// call sends one request about what value names.
 func (c *Client) call(ctx context.Context, e mimi.Endpoint, value string, request, answer syntax.Value) error {
+	return c.send(ctx, e, func(t uri.Template) string { return t.Expand(value) }, request, answer)
+}
+
+// send sends one request. When the endpoint is gone it looks at the directory again, and when that names another URL it sends
+// once more.
+func (c *Client) send(ctx context.Context, e mimi.Endpoint, url func(uri.Template) string, request, answer syntax.Value) error {
 	body, err := syntax.Marshal(request)
 	if err != nil {
 		return &mimi.Error{Code: mimi.BadRequest, Detail: "request does not encode", Err: err}
@@ -220,10 +248,10 @@ func (c *Client) call(ctx context.Context, e mimi.Endpoint, value string, reques
 	if answer == nil {
 		limit = mostUnread
 	}
-	data, err := c.post(ctx, e, template.Expand(value), body, limit)
+	data, err := c.post(ctx, e, url(template), body, limit)
 	if gone(err) {
 		if moved, ok := c.moved(ctx, e, template); ok {
-			data, err = c.post(ctx, e, moved.Expand(value), body, limit)
+			data, err = c.post(ctx, e, url(moved), body, limit)
 		}
 	}
 	if err != nil || answer == nil {

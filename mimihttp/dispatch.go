@@ -11,8 +11,11 @@ import (
 
 // dispatch decodes a body, calls the service and encodes its answer. Nothing is called unless path and body are right.
 func dispatch(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint, target uri.URI, body []byte, event *TraceEvent) ([]byte, error) {
-	if endpoint == mimi.KeyMaterial {
+	switch endpoint {
+	case mimi.KeyMaterial:
 		return keyMaterial(ctx, service, target, body)
+	case mimi.RequestConsent, mimi.UpdateConsent:
+		return nil, consent(ctx, service, endpoint, target, body)
 	}
 	room, ok := target.AsRoom()
 	if !ok {
@@ -53,8 +56,46 @@ func dispatch(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint,
 			return nil, err
 		}
 		return encode(service.GroupInfo(ctx, room, r))
+	case mimi.ReportAbuse:
+		r := new(mimi.AbuseReport)
+		if err := decode(body, r); err != nil {
+			return nil, err
+		}
+		if err := r.Validate(nil); err != nil {
+			return nil, invalid(err)
+		}
+		return nil, service.ReportAbuse(ctx, room, r)
 	}
 	return nil, mimi.Errorf(mimi.NotFound, "no such endpoint")
+}
+
+// consent takes one entry, of the kind that the endpoint takes (P-CO-02, P-CO-03), at the provider that the path names.
+func consent(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint, target uri.URI, body []byte) error {
+	r := new(mimi.ConsentEntry)
+	if err := decode(body, r); err != nil {
+		return err
+	}
+	if err := r.Validate(); err != nil {
+		return invalid(err)
+	}
+	asks := endpoint == mimi.RequestConsent
+	if r.Asks() != asks {
+		return mimi.Errorf(mimi.BadRequest, "the operation is not one of this endpoint")
+	}
+	party := r.Requester
+	if asks {
+		party = r.Target
+	}
+	// The variable is a domain or, in the directory of the draft, a user.
+	if u, err := uri.ParseUser(party); err != nil || target.Provider() != u.Provider() {
+		return mimi.Errorf(mimi.BadRequest, "path and body name different providers")
+	} else if named, ok := target.AsUser(); ok && named != u {
+		return mimi.Errorf(mimi.BadRequest, "path and body name different users")
+	}
+	if asks {
+		return service.RequestConsent(ctx, r)
+	}
+	return service.UpdateConsent(ctx, r)
 }
 
 func keyMaterial(ctx context.Context, service mimi.Service, target uri.URI, body []byte) ([]byte, error) {

@@ -59,11 +59,14 @@ type ServerConfig struct {
 
 // BodyLimits are the largest request bodies, in octets.
 type BodyLimits struct {
-	KeyMaterial   int64 // default 64 KiB
-	Update        int64 // default 8 MiB
-	SubmitMessage int64 // default 1 MiB
-	Notify        int64 // default 16 MiB
-	GroupInfo     int64 // default 64 KiB
+	KeyMaterial    int64 // default 64 KiB
+	Update         int64 // default 8 MiB
+	SubmitMessage  int64 // default 1 MiB
+	Notify         int64 // default 16 MiB
+	GroupInfo      int64 // default 64 KiB
+	RequestConsent int64 // default 16 KiB
+	UpdateConsent  int64 // default 1 MiB: it may bring KeyPackages
+	ReportAbuse    int64 // default 4 MiB: it brings messages
 }
 
 func (l BodyLimits) of(e mimi.Endpoint) int64 {
@@ -78,6 +81,12 @@ func (l BodyLimits) of(e mimi.Endpoint) int64 {
 		return orDefault(l.Notify, 16<<20)
 	case mimi.GroupInfo:
 		return orDefault(l.GroupInfo, 64<<10)
+	case mimi.RequestConsent:
+		return orDefault(l.RequestConsent, 16<<10)
+	case mimi.UpdateConsent:
+		return orDefault(l.UpdateConsent, 1<<20)
+	case mimi.ReportAbuse:
+		return orDefault(l.ReportAbuse, 4<<20)
 	}
 	return 0
 }
@@ -304,8 +313,9 @@ func (x *exchange) call(endpoint mimi.Endpoint, value string) error {
 		return err
 	}
 	status := http.StatusOK
-	if endpoint == mimi.Notify {
-		status = http.StatusCreated
+	switch endpoint {
+	case mimi.Notify, mimi.RequestConsent, mimi.UpdateConsent, mimi.ReportAbuse:
+		status = http.StatusCreated // P-CO-08
 	}
 	x.respond(status, mediaType, answer)
 	return nil

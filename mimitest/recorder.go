@@ -76,6 +76,18 @@ func (b *bound) Notify(_ context.Context, room uri.Room, _ *mimi.NotifyBody) err
 	return b.recorder.record(Call{b.caller, mimi.Notify, room.String()})
 }
 
+func (b *bound) RequestConsent(_ context.Context, r *mimi.ConsentEntry) error {
+	return b.recorder.record(Call{b.caller, mimi.RequestConsent, r.Target})
+}
+
+func (b *bound) UpdateConsent(_ context.Context, r *mimi.ConsentEntry) error {
+	return b.recorder.record(Call{b.caller, mimi.UpdateConsent, r.Requester})
+}
+
+func (b *bound) ReportAbuse(_ context.Context, room uri.Room, _ *mimi.AbuseReport) error {
+	return b.recorder.record(Call{b.caller, mimi.ReportAbuse, room.String()})
+}
+
 func (b *bound) GroupInfo(_ context.Context, room uri.Room, _ *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
 	err := b.recorder.record(Call{b.caller, mimi.GroupInfo, room.String()})
 	return &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: room.String(), Status: mimi.GroupInfoNotAuthorized}, err

@@ -159,6 +159,24 @@ func (r *remote) SubmitMessage(ctx context.Context, at uri.Room, q *mimi.SubmitM
 	return ask(ctx, r, func() (*mimi.SubmitMessageResponse, error) { return r.client.SubmitMessage(ctx, at, q) })
 }
 
+func (r *remote) RequestConsent(ctx context.Context, q *mimi.ConsentEntry) error {
+	_, err := ask(ctx, r, func() (none, error) { return none{}, r.client.RequestConsent(ctx, q) })
+	return err
+}
+
+func (r *remote) UpdateConsent(ctx context.Context, q *mimi.ConsentEntry) error {
+	_, err := ask(ctx, r, func() (none, error) { return none{}, r.client.UpdateConsent(ctx, q) })
+	return err
+}
+
+func (r *remote) ReportAbuse(ctx context.Context, at uri.Room, q *mimi.AbuseReport) error {
+	_, err := ask(ctx, r, func() (none, error) { return none{}, r.client.ReportAbuse(ctx, at, q) })
+	return err
+}
+
+// none stands for an answer without a body.
+type none struct{}
+
 func (r *remote) Notify(ctx context.Context, at uri.Room, q *mimi.NotifyBody) error {
 	err := r.client.Notify(ctx, at, q)
 	if !noAnswer(err) {

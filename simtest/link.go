@@ -295,6 +295,29 @@ func (l *link) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRequ
 	})
 }
 
+// Consent and reports take the same way as everything else.
+
+func (l *link) RequestConsent(ctx context.Context, r *mimi.ConsentEntry) error {
+	_, err := exchange(l.world, l.message(mimi.RequestConsent), r, func(r *mimi.ConsentEntry) (*none, error) {
+		return nil, l.to.as(l.from).RequestConsent(ctx, r)
+	})
+	return err
+}
+
+func (l *link) UpdateConsent(ctx context.Context, r *mimi.ConsentEntry) error {
+	_, err := exchange(l.world, l.message(mimi.UpdateConsent), r, func(r *mimi.ConsentEntry) (*none, error) {
+		return nil, l.to.as(l.from).UpdateConsent(ctx, r)
+	})
+	return err
+}
+
+func (l *link) ReportAbuse(ctx context.Context, at uri.Room, r *mimi.AbuseReport) error {
+	_, err := exchange(l.world, l.message(mimi.ReportAbuse), r, func(r *mimi.AbuseReport) (*none, error) {
+		return nil, l.to.as(l.from).ReportAbuse(ctx, at, r)
+	})
+	return err
+}
+
 // about names what kind of update it is.
 func about(what string, r *mimi.UpdateRequest) string {
 	if r.IsCommit() {

@@ -240,6 +240,16 @@ func (s *served) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRe
 	return s.hub.GroupInfo(ctx, s.caller, at, r)
 }
 
+// The simulated providers have neither consent nor an abuse desk.
+
+func (s *served) RequestConsent(context.Context, *mimi.ConsentEntry) error { return errNotHere }
+
+func (s *served) UpdateConsent(context.Context, *mimi.ConsentEntry) error { return errNotHere }
+
+func (s *served) ReportAbuse(context.Context, uri.Room, *mimi.AbuseReport) error { return errNotHere }
+
+var errNotHere = mimi.Errorf(mimi.NotFound, "no such endpoint")
+
 // What a provider does for its own devices.
 
 func (p *provider) createRoom(ctx context.Context, by follower.Client, at uri.Room, info *wire.GroupInfo, tree *wire.RatchetTree) error {
