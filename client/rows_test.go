@@ -275,7 +275,7 @@ func TestAnotherHub(t *testing.T) {
 		c.must(err)
 		tablet.Tamper = func(r *mimi.GroupInfoRequest, answer *mimi.GroupInfoResponse) {
 			_, info, tree := mallory.NewGroup(name, extensions)
-			forged, err := mimi.SealGroupInfoResponse(r, c.room.String(), sender.Sender, sender.HubConfig.Signer, &mimi.GroupInfoRatchetTree{
+			forged, err := mimi.SealGroupInfoResponse(r, c.room.String(), sender.Sender, sender.HubConfig.Keys[0].Signer, &mimi.GroupInfoRatchetTree{
 				GroupInfo: *info, Tree: wire.RatchetTreeOption{Representation: wire.FullTree, Tree: tree}})
 			c.must(err)
 			*answer = *forged

@@ -15,6 +15,7 @@ import (
 // replaced as a whole. Hub and clients put it into mls.Config.
 func Components() map[wire.ComponentID]mls.Component {
 	return map[wire.ComponentID]mls.Component{
+		mimi.FrankingAgentComponent:   keepAgent,
 		mimi.ParticipantListComponent: updateParticipants,
 		mimi.RoomMetadataComponent:    replace(func() checked { return new(mimi.RoomMetadata) }),
 		policy.RolesComponent:         replace(func() checked { return new(policy.RoleData) }),
@@ -73,7 +74,8 @@ func updateParticipants(current []byte, _ bool, updates [][]byte) ([]byte, error
 
 // inUse lists the components whose state the room keeps, ascending.
 func inUse() []wire.ComponentID {
-	return []wire.ComponentID{mimi.ParticipantListComponent, mimi.RoomMetadataComponent, policy.RolesComponent, policy.BaseRoomComponent}
+	return []wire.ComponentID{mimi.FrankingAgentComponent, mimi.ParticipantListComponent, mimi.RoomMetadataComponent,
+		policy.RolesComponent, policy.BaseRoomComponent}
 }
 
 // mediaType is the type of MIMI content. Rooms name it and look no further into content, which servers never see.
@@ -120,8 +122,9 @@ func Template(at uri.Room, name string, creator uri.User, hub wire.ExternalSende
 	base.Components = []wire.ComponentID{policy.RolesComponent}
 	state, err := dictionary(map[wire.ComponentID]syntax.Value{
 		wire.AppComponentsComponent:     &wire.ComponentsList{IDs: inUse()},
-		wire.SafeAADComponent:           &wire.ComponentsList{},
+		wire.SafeAADComponent:           &wire.ComponentsList{IDs: []wire.ComponentID{mimi.FrankAADComponent}},
 		wire.ContentMediaTypesComponent: &media,
+		mimi.FrankingAgentComponent:     agentOf(hub),
 		mimi.ParticipantListComponent: &mimi.ParticipantList{
 			Participants: []mimi.Participant{{User: creator.String(), Role: policy.RoleOwner}}},
 		mimi.RoomMetadataComponent: &mimi.RoomMetadata{Room: at.String(), Name: name},
