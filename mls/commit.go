@@ -73,7 +73,7 @@ func (g *Group) Commit(opt CommitOptions, now time.Time) (*CommitResult, Delta, 
 		return nil, nil, err
 	}
 	c.init = func() ([]byte, error) { return g.epoch.InitSecret(), nil }
-	c.format = g.cfg.handshakeFormat()
+	c.format = g.public.handshakeFormat()
 	return g.commit(c, author{leaf: o.leaf}, own)
 }
 

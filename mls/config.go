@@ -65,6 +65,9 @@ type Config struct {
 	// EncryptHandshakes sends own proposals and commits as PrivateMessage. Its zero value is right for MIMI, whose hub has to read
 	// them; SelfRemove is in the clear in any case.
 	EncryptHandshakes bool
+	// SemiPrivate takes SemiPrivateMessages, and sends own proposals and commits so in groups that require the format and have external
+	// receivers. Without it they are refused with RuleFormat.
+	SemiPrivate bool
 	// PadTo pads application data to a multiple of this many octets; 0 and 1 do not.
 	PadTo int
 	// Limits bound what others can make this engine do.
@@ -99,13 +102,6 @@ func fill[T comparable](v *T, def T) {
 	if *v == zero {
 		*v = def
 	}
-}
-
-func (c *Config) handshakeFormat() wire.WireFormat {
-	if c.EncryptHandshakes {
-		return wire.PrivateMessageFormat
-	}
-	return wire.PublicMessageFormat
 }
 
 func (c *Config) treeLimits() tree.Limits { return tree.Limits{MaxLeaves: c.limits().Leaves} }

@@ -137,7 +137,7 @@ func (c *Config) applyComponents(list []Proposed, extensions wire.Extensions) (w
 
 // knownComponents tells which components the group uses: those that its app_components lists (A-X15). Without such a list they
 // are those that have data already. app_components and safe_aad are part of the dictionary's own definition and always known,
-// or else nobody could introduce them.
+// or else nobody could introduce them. Unknown components in leaves, KeyPackages and GroupInfos are ignored instead (A-X18).
 func knownComponents(dictionary *wire.AppDataDictionary) (func(wire.ComponentID) bool, error) {
 	list, listed, err := componentsList(dictionary, wire.AppComponentsComponent)
 	if err != nil {

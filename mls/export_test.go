@@ -26,6 +26,25 @@ func Forge(g *Group, leaf LeafIndex, format wire.WireFormat, content wire.Framed
 	return m, err
 }
 
+// ForgeSemiPrivate is Forge for a SemiPrivateMessage; change may spoil it before it is encrypted.
+func ForgeSemiPrivate(g *Group, leaf LeafIndex, content wire.FramedContent, change func(m *wire.SemiPrivateMessage, auth *wire.AuthData, plain *[]byte)) (*wire.Message, error) {
+	content.GroupID, content.Epoch = g.public.context.GroupID, g.public.context.Epoch
+	content.Sender = wire.Sender{Type: wire.MemberSender, Index: uint32(leaf)}
+	f, err := signContent(g.public.suite, g.ownAt(leaf).signer, wire.SemiPrivateMessageFormat, content, g.public.octets)
+	if err != nil {
+		return nil, err
+	}
+	x := g.cryptor()
+	change(new(wire.SemiPrivateMessage), &f.Auth, new([]byte))
+	s, err := x.beginSemiPrivate(f, g.public.octets)
+	if err != nil {
+		return nil, err
+	}
+	change(s.message, new(wire.AuthData), &s.plain)
+	err = x.finishSemiPrivate(s, g.public.needs.receivers)
+	return &wire.Message{Version: wire.MLS10, Format: wire.SemiPrivateMessageFormat, Semi: s.message}, err
+}
+
 // Refresh replaces the membership tag of a message by the right one.
 func Refresh(g *Group, m *wire.PublicMessage) error {
 	f, err := authenticated(m)

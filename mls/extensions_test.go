@@ -525,3 +525,28 @@ func TestTreeOptionRows(t *testing.T) {
 		wantRule(t, check(q.hub, wire.FullTree, "", wire.PublicMessageFormat), mls.RuleTree)
 	})
 }
+
+func TestUnbuiltRows(t *testing.T) {
+	t.Run("X-VC-01 component 6, which two drafts claim, is one like any other", func(t *testing.T) {
+		const claimed wire.ComponentID = 6
+		r := newTestRoom(t, &mls.Config{}, 2, componentsContext(t, testComponent))
+		var d wire.AppDataDictionary
+		e, err := mls.LeafComponents(testComponent, claimed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d = *decode[wire.AppDataDictionary](t, e.Data)
+		d = d.With(claimed, []byte("whatever it means"))
+		x := r.newMember()
+		b, signer := x.bundle(r.suite, func(p *mls.KeyPackageParams) {
+			p.LeafExtensions = wire.Extensions{{Type: wire.AppDataDictionaryExtension, Data: encode(t, &d)}}
+		})
+		result := r.byValue(r.members[0], false, wire.Proposal{Type: wire.AddProposal, Add: &b.KeyPackage})
+		r.join(x, result, []mls.OwnLeaf{{Bundle: b, Signer: signer}}, false)
+		kept := dictionaryOf(t, r.hub.Leaf(x.leaf()).Extensions)
+		if data, _ := kept.Find(claimed); string(data) != "whatever it means" {
+			t.Errorf("%q", data)
+		}
+		r.refusedBy(mls.RuleComponentUnknown, component(claimed, 1))
+	})
+}

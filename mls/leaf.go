@@ -102,7 +102,8 @@ type needs struct {
 	components  []wire.ComponentID
 	formats     []wire.WireFormat
 	media       []wire.MediaType // of content_media_types; binds committers and senders (mls-extensions §6.2)
-	safeAAD     bool             // authenticated data is a SafeAAD (mls-extensions §4.9)
+	receivers   []wire.ExternalReceiver
+	safeAAD     bool // authenticated data is a SafeAAD (mls-extensions §4.9)
 }
 
 // needsOf collects what the extensions of a GroupContext demand: the types of required_capabilities (RFC 9420 §11.1), the
@@ -130,6 +131,9 @@ func needsOf(list wire.Extensions) (*needs, error) {
 	n.components = components.IDs
 	_, n.safeAAD = dictionary.Find(wire.SafeAADComponent)
 	if n.media, err = mediaTypes(&dictionary); err != nil {
+		return nil, err
+	}
+	if n.receivers, err = externalReceivers(&dictionary); err != nil {
 		return nil, err
 	}
 	if data, ok := list.Find(wire.RequiredWireFormatsExtension); ok {

@@ -62,11 +62,26 @@ func (g *Group) sealed(ac *wire.AuthenticatedContent) (*wire.Message, Delta, err
 	if err != nil {
 		return nil, nil, err
 	}
+	d, err := g.takeMessages()
+	return &wire.Message{Version: wire.MLS10, Format: wire.PrivateMessageFormat, Private: private}, d, err
+}
+
+// takeMessages returns the records of ratchets that moved.
+func (g *Group) takeMessages() (Delta, error) {
 	d, err := g.messages.TakeDelta(epochPrefix(g.public.Epoch()) + epochMessages)
 	if err != nil {
-		return nil, nil, because(RuleEncoding, err)
+		return nil, because(RuleEncoding, err)
 	}
-	return &wire.Message{Version: wire.MLS10, Format: wire.PrivateMessageFormat, Private: private}, g.keep(d), nil
+	return g.keep(d), nil
+}
+
+func (g *Group) sealedSemiPrivate(f *framed) (*wire.Message, Delta, error) {
+	semi, err := g.cryptor().sealSemiPrivate(f, g.public.octets, g.public.needs.receivers)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := g.takeMessages()
+	return &wire.Message{Version: wire.MLS10, Format: wire.SemiPrivateMessageFormat, Semi: semi}, d, err
 }
 
 func (g *Group) cryptor() *cryptor {
@@ -255,9 +270,9 @@ func (r *Renewal) signer() crypto.Signer {
 
 // propose signs a proposal, checks it as the receivers will, and frames it.
 func (g *Group) propose(o *ownLeaf, p wire.Proposal, aad []byte, now time.Time) (m *wire.Message, ref []byte, d Delta, err error) {
-	format := g.cfg.handshakeFormat()
+	format := g.public.handshakeFormat()
 	if p.Type == wire.SelfRemoveProposal {
-		format = wire.PublicMessageFormat // mls-extensions §6.3
+		format = wire.PublicMessageFormat // mls-extensions §6.3, A-X10
 	}
 	f, err := signContent(g.public.suite, o.signer, format, wire.FramedContent{
 		GroupID:           g.public.context.GroupID,
@@ -282,8 +297,8 @@ func (g *Group) propose(o *ownLeaf, p wire.Proposal, aad []byte, now time.Time) 
 
 // frame makes a message of a member's signed handshake content.
 func (g *Group) frame(f *framed) (*wire.Message, Delta, error) {
-	if f.Format == wire.PrivateMessageFormat {
-		return g.sealedHandshake(f.AuthenticatedContent)
+	if f.Format != wire.PublicMessageFormat {
+		return g.sealedHandshake(f)
 	}
 	tbm, err := f.tbm(g.public.octets)
 	if err != nil {
@@ -293,12 +308,16 @@ func (g *Group) frame(f *framed) (*wire.Message, Delta, error) {
 }
 
 // sealedHandshake encrypts a proposal or commit and keeps its content: it cannot be opened when it comes back.
-func (g *Group) sealedHandshake(ac *wire.AuthenticatedContent) (*wire.Message, Delta, error) {
-	octets, err := marshal(ac)
+func (g *Group) sealedHandshake(f *framed) (*wire.Message, Delta, error) {
+	octets, err := marshal(f.AuthenticatedContent)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, d, err := g.sealed(ac)
+	seal := g.sealed
+	if f.Format == wire.SemiPrivateMessageFormat {
+		seal = func(*wire.AuthenticatedContent) (*wire.Message, Delta, error) { return g.sealedSemiPrivate(f) }
+	}
+	m, d, err := seal(f.AuthenticatedContent)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -82,6 +82,8 @@ func (s *GroupStaged) signed(m *wire.Message) (*framed, error) {
 			return nil, err
 		}
 		return frame(ac)
+	case m.Semi != nil:
+		return s.signedSemiPrivate(m)
 	}
 	return nil, broken(RuleFormat)
 }

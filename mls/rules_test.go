@@ -27,11 +27,13 @@ type breach struct {
 // unreachable are rules that nothing in the group of the fixture can break.
 func unreachable() map[string]string {
 	return map[string]string{
-		"RuleRandom":     "the standard library's randomness does not fail",
-		"RuleResync":     "given by the caller's ValidateLeaf; see TestValidatorNamesTheRule",
-		"RuleFraming":    "see TestContentAdvertisementRows",
-		"RuleMediaType":  "binds committers; see TestContentAdvertisementRows",
-		"RuleTreeSource": "changes nothing; see TestTreeOptionRows",
+		"RuleRandom":      "the standard library's randomness does not fail",
+		"RuleResync":      "given by the caller's ValidateLeaf; see TestValidatorNamesTheRule",
+		"RuleFraming":     "see TestContentAdvertisementRows",
+		"RuleMediaType":   "binds committers; see TestContentAdvertisementRows",
+		"RuleSemiPrivate": "see TestSemiPrivateRows",
+		"RuleSemiContent": "see TestSemiPrivateRows",
+		"RuleTreeSource":  "changes nothing; see TestTreeOptionRows",
 	}
 }
 

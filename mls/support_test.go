@@ -179,7 +179,9 @@ type room struct {
 	hub     *mls.PublicGroup
 	records store // of the hub
 	count   int
-	light   bool // leave out the checks that cost a walk over the whole tree
+	// receiver is the hub, when it reads SemiPrivateMessages.
+	receiver *mls.ExternalReceiver
+	light    bool // leave out the checks that cost a walk over the whole tree
 }
 
 func newRoom(t testing.TB, cfg *mls.Config, id wire.CipherSuite, extensions wire.Extensions) *room {
@@ -234,8 +236,8 @@ func (r *room) newMember() *member {
 // deliver gives a handshake to the hub and to all members, who must agree afterwards.
 func (r *room) deliver(m *wire.Message) {
 	r.t.Helper()
-	if m.Public != nil {
-		staged, err := r.hub.Process(copyMessage(r.t, m), start)
+	if m.Public != nil || m.Semi != nil && r.receiver != nil {
+		staged, err := r.process(copyMessage(r.t, m))
 		if err != nil {
 			r.t.Fatalf("hub: %v", err)
 		}
@@ -250,10 +252,18 @@ func (r *room) deliver(m *wire.Message) {
 		x.step(staged.Apply)
 	}
 	r.members = slices.DeleteFunc(r.members, func(x *member) bool { return x.group.Removed() })
-	if m.Public == nil && m.ContentType() == wire.CommitContent && len(r.members) > 0 {
+	if m.Public == nil && r.receiver == nil && m.ContentType() == wire.CommitContent && len(r.members) > 0 {
 		r.follow(r.members[0]) // a hub cannot read it
 	}
 	r.agree()
+}
+
+// process has the hub judge a handshake.
+func (r *room) process(m *wire.Message) (*mls.Staged, error) {
+	if m.Semi != nil {
+		return r.hub.ProcessSemiPrivate(m, r.receiver, start)
+	}
+	return r.hub.Process(m, start)
 }
 
 func copyMessage(t testing.TB, m *wire.Message) *wire.Message {

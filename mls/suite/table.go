@@ -75,9 +75,19 @@ var table = []*Suite{
 	},
 }
 
+// Table is a choice of cipher suites by number. It is immutable; nil is the table of the suites of RFC 9420.
+type Table struct{ rows []*Suite }
+
+func (t *Table) all() []*Suite {
+	if t == nil {
+		return table
+	}
+	return t.rows
+}
+
 // Lookup returns the suite of the given number; ErrUnknown when it is not offered.
-func Lookup(id wire.CipherSuite) (*Suite, error) {
-	for _, s := range table {
+func (t *Table) Lookup(id wire.CipherSuite) (*Suite, error) {
+	for _, s := range t.all() {
 		if s.id == id {
 			return s, nil
 		}
@@ -86,13 +96,20 @@ func Lookup(id wire.CipherSuite) (*Suite, error) {
 }
 
 // All returns the numbers of the offered suites, ascending.
-func All() []wire.CipherSuite {
-	ids := make([]wire.CipherSuite, len(table))
-	for i, s := range table {
+func (t *Table) All() []wire.CipherSuite {
+	rows := t.all()
+	ids := make([]wire.CipherSuite, len(rows))
+	for i, s := range rows {
 		ids[i] = s.id
 	}
 	return ids
 }
+
+// Lookup finds one of the suites of RFC 9420.
+func Lookup(id wire.CipherSuite) (*Suite, error) { return (*Table)(nil).Lookup(id) }
+
+// All returns the numbers of the suites of RFC 9420 that are offered, ascending.
+func All() []wire.CipherSuite { return (*Table)(nil).All() }
 
 // ID is the suite's number.
 func (s *Suite) ID() wire.CipherSuite { return s.id }

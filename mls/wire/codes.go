@@ -83,7 +83,7 @@ const (
 	ReInitProposal                 ProposalType = 0x0005
 	ExternalInitProposal           ProposalType = 0x0006
 	GroupContextExtensionsProposal ProposalType = 0x0007
-	AppDataUpdateProposal          ProposalType = 0x0008 // mls-extensions §7.2, suggested
+	AppDataUpdateProposal          ProposalType = 0x0008 // mls-extensions §7.2, suggested; A-X16
 	AppEphemeralProposal           ProposalType = 0x0009 // suggested
 	SelfRemoveProposal             ProposalType = 0x000a // suggested
 )
@@ -101,7 +101,8 @@ const (
 	WeakMultiCredential CredentialType = 4
 )
 
-// ComponentID names an application component (mls-extensions §4.1). Values from 0x8000 are private.
+// ComponentID names an application component (mls-extensions §4.1). Values from 0x8000 are private. 6, which two drafts claim, is none of
+// these (A-X1).
 type ComponentID uint16
 
 const (

@@ -102,7 +102,7 @@ const (
 	TreeFromDeliveryService TreeRepresentation = 4
 )
 
-// RatchetTreeOption is a ratchet tree or the way to get it (ratchet-tree-options §3, A-30, A-X11).
+// RatchetTreeOption is a ratchet tree or the way to get it (ratchet-tree-options §3, A-30, A-X11, A-X12).
 type RatchetTreeOption struct {
 	Representation TreeRepresentation
 	Tree           RatchetTree // FullTree

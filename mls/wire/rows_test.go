@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"encoding/hex"
+	"slices"
 	"testing"
 
 	"parley/mls/wire"
@@ -129,4 +130,51 @@ func TestRows(t *testing.T) {
 		encodes(t, &wire.PartialGroupInfo{Presence: wire.RatchetTreeAdded}, "030000")
 		refuses[wire.PartialGroupInfo](t, "040000")
 	})
+}
+
+func TestMultiCredential(t *testing.T) {
+	binding := wire.CredentialBinding{
+		Suite: 1, Credential: wire.Credential{Type: wire.BasicCredential, Identity: []byte("x")}, Key: []byte{7}, Signature: []byte{8, 9},
+	}
+	for _, kind := range []wire.CredentialType{wire.MultiCredential, wire.WeakMultiCredential} {
+		v, err := wire.NewMultiCredential(kind, []wire.CredentialBinding{binding})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// type, then the vector of bindings: suite, credential, key, signature
+		encodes(t, &v, "000"+string('0'+rune(kind))+"0b"+"0001"+"00010178"+"0107"+"020809")
+		list, err := v.Bindings()
+		if err != nil || len(list) != 1 || string(list[0].Credential.Identity) != "x" {
+			t.Errorf("%v, %v", list, err)
+		}
+	}
+	plain := wire.Credential{Type: wire.BasicCredential}
+	if _, err := plain.Bindings(); err == nil {
+		t.Error("a basic credential has bindings")
+	}
+	if _, err := wire.NewMultiCredential(wire.BasicCredential, nil); err == nil {
+		t.Error("a basic credential is made of bindings")
+	}
+	bad := wire.Credential{Type: wire.MultiCredential, Unknown: []byte{1}}
+	if _, err := bad.Bindings(); err == nil {
+		t.Error("bindings that are none")
+	}
+}
+
+func TestAppAck(t *testing.T) {
+	var a wire.AppAck
+	for _, g := range []uint32{5, 1, 0, 3, 4, 1<<32 - 1, 2, 9, 9} {
+		a.Note(1, g)
+	}
+	a.Note(0, 7)
+	a.Note(2, 0)
+	want := []wire.ReceivedRange{{0, 7, 7}, {1, 0, 5}, {1, 9, 9}, {1, 1<<32 - 1, 1<<32 - 1}, {2, 0, 0}}
+	if !slices.Equal(a.Ranges, want) {
+		t.Fatalf("%v", a.Ranges)
+	}
+	claims := wire.AppAck{Ranges: []wire.ReceivedRange{{2, 0, 1}, {1, 8, 12}, {1, 0, 10}, {1, 4, 9}, {3, 0, 1<<32 - 1}, {1, 1<<32 - 2, 1<<32 - 1}}}
+	want = []wire.ReceivedRange{{1, 6, 8}, {1, 10, 10}, {1, 11, 12}, {1, 1<<32 - 2, 1<<32 - 2}, {2, 1, 1}, {3, 0, 1<<32 - 1}}
+	if got := a.Lacks(&claims); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }

@@ -324,6 +324,21 @@ func FuzzPartialGroupInfo(f *testing.F) {
 	syntaxtest.RoundTrip[wire.PartialGroupInfo](f, []byte{0, 4, 0, 4, 1, 1, 1, 7})
 }
 
+func FuzzSemiPrivateMessage(f *testing.F) {
+	m := wire.SemiPrivateMessage{EncryptedSenderData: []byte{1}, Ciphertext: []byte{2}}
+	m.GroupID, m.Type, m.PartialContextHash, m.ContentHash = []byte("g"), wire.CommitContent, []byte{3}, []byte{4}
+	m.Keys = []wire.KeyForExternalReceiver{{Ref: []byte{5}, Key: wire.HPKECiphertext{KEMOutput: []byte{6}}}}
+	octets, err := syntax.Marshal(&m)
+	if err != nil {
+		f.Fatal(err)
+	}
+	syntaxtest.RoundTrip[wire.SemiPrivateMessage](f, octets)
+}
+
+func FuzzCredential(f *testing.F) {
+	syntaxtest.RoundTrip[wire.Credential](f, []byte{0, 1, 1, 'x'}, []byte{0, 2, 3, 2, 1, 2}, []byte{0, 3, 8, 0, 1, 0, 1, 1, 'x', 0, 0})
+}
+
 func FuzzRatchetTreeOption(f *testing.F) {
 	syntaxtest.RoundTrip[wire.RatchetTreeOption](f, []byte{1, 0}, []byte{2, 1, 'u'}, []byte{3}, []byte{4})
 }
@@ -347,5 +362,9 @@ func FuzzComponents(f *testing.F) {
 		syntaxtest.Check[wire.ExternalSenders](t, data)
 		syntaxtest.Check[wire.ExternalPub](t, data)
 		syntaxtest.Check[wire.SenderData](t, data)
+		syntaxtest.Check[wire.ExternalReceivers](t, data)
+		syntaxtest.Check[wire.PerMessageKeyAndNonces](t, data)
+		syntaxtest.Check[wire.SemiPrivateMessageContext](t, data)
+		syntaxtest.Check[wire.MultiCredentialContent](t, data)
 	})
 }

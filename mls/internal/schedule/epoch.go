@@ -174,7 +174,7 @@ func (e *Epoch) Export(label string, context []byte, n int) []byte {
 }
 
 // SafeExport derives the secret of a component and forgets what led to it: a second call for the same component fails with
-// ErrTaken (mls-extensions §4.4).
+// ErrTaken (mls-extensions §4.4, A-X20).
 func (e *Epoch) SafeExport(component wire.ComponentID) ([]byte, error) {
 	secret, change := e.export.leaf(uint32(component))
 	if secret == nil {
