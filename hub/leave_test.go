@@ -62,7 +62,7 @@ func TestLeave(t *testing.T) {
 			t.Errorf("%d proposals", len(got.MoreProposals))
 		}
 	})
-	c.Run("P-GI-14 what waits is in the GroupInfo with its time", func(t *testing.T) {
+	c.Run("P-GI-14 X-SR-06 what waits is in the GroupInfo with its time", func(t *testing.T) {
 		tablet := c.Device("c.example", "cathy", "tablet")
 		state := tablet.Info(c.room)
 		want := append([]wire.Message{leave.Message}, leave.MoreProposals...)
@@ -194,7 +194,7 @@ func TestRemovedUsers(t *testing.T) {
 			Tree: wire.RatchetTreeOption{Representation: wire.FullTree, Tree: state.Tree()}}, nil),
 			"the committer is not a participant who may act")
 	})
-	c.Run("P-NT-26 the commit that removes somebody goes to that user's provider, and nothing after it", func(t *testing.T) {
+	c.Run("P-NT-26 X-SR-09 the commit that removes somebody goes to that user's provider, and nothing after it", func(t *testing.T) {
 		if !c.bob.Groups[c.room].Removed() || !c.laptop.Groups[c.room].Removed() {
 			t.Error("did not come")
 		}
