@@ -6,6 +6,7 @@ import (
 	"parley/mls/internal/schedule"
 	"parley/mls/internal/state"
 	"parley/mls/internal/tree"
+	"parley/mls/suite"
 	"parley/mls/wire"
 )
 
@@ -47,6 +48,9 @@ type Component func(current []byte, present bool, updates [][]byte) (next []byte
 // Config is the caller's part of the rules. It is read only; its functions may be called from several goroutines when one
 // PublicGroup is used by several.
 type Config struct {
+	// Suites are the cipher suites that there are; nil: those of RFC 9420. It is a way to have hybrid post-quantum suites, which have no
+	// registered numbers yet.
+	Suites *suite.Table
 	// ValidateLeaf judges credentials; nil accepts all.
 	ValidateLeaf func(LeafCheck) error
 	// ValidateSender judges the credentials of external senders; nil accepts all.

@@ -47,41 +47,44 @@ func live(t *testing.T, cfg *mls.Config, id wire.CipherSuite) {
 }
 
 func TestExternalJoin(t *testing.T) {
-	suites(t, func(t *testing.T, id wire.CipherSuite) {
-		r := newRoom(t, &mls.Config{}, id, nil)
-		r.add(r.members[0], 3, mls.CommitOptions{})
-		// one leaves, and the joiner's commit completes it
-		leave := r.propose(r.members[1], wire.Proposal{Type: wire.SelfRemoveProposal})
-		info, err := r.members[0].group.GroupInfo(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tree := r.hub.Tree()
-		x := r.newMember()
-		b, signer := x.bundle(id)
-		g, result, err := mls.ExternalJoin(r.cfg, mls.ExternalJoinParams{
-			GroupInfo: info, Tree: &tree, Bundle: b, Signer: signer, Pending: []*wire.Message{leave},
-		}, start)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x.group = g
-		x.save(g.Save())
-		if !g.Joining() || g.EpochAuthenticator() != nil {
-			t.Fatal("in before its commit came back")
-		}
-		x.reload(r.cfg)
-		r.members = append(r.members, x)
-		r.deliver(result.Message)
-		if len(r.members) != 4 {
-			t.Fatalf("%d members", len(r.members))
-		}
-		r.talk()
-		r.reloadAll()
-		r.commit(x, mls.CommitOptions{})
-		r.talk()
-		if _, err := r.hub.CompleteGroupInfo(mls.PartialGroupInfo(result.GroupInfo), 0); err == nil {
-			t.Fatal("the GroupInfo of another epoch completes")
-		}
-	})
+	suites(t, func(t *testing.T, id wire.CipherSuite) { joinByCommit(t, &mls.Config{}, id) })
+}
+
+// joinByCommit has somebody enter by an external commit, which completes the leave of another.
+func joinByCommit(t *testing.T, cfg *mls.Config, id wire.CipherSuite) {
+	r := newRoom(t, cfg, id, nil)
+	r.add(r.members[0], 3, mls.CommitOptions{})
+	// one leaves, and the joiner's commit completes it
+	leave := r.propose(r.members[1], wire.Proposal{Type: wire.SelfRemoveProposal})
+	info, err := r.members[0].group.GroupInfo(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := r.hub.Tree()
+	x := r.newMember()
+	b, signer := x.bundle(id)
+	g, result, err := mls.ExternalJoin(r.cfg, mls.ExternalJoinParams{
+		GroupInfo: info, Tree: &tree, Bundle: b, Signer: signer, Pending: []*wire.Message{leave},
+	}, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.group = g
+	x.save(g.Save())
+	if !g.Joining() || g.EpochAuthenticator() != nil {
+		t.Fatal("in before its commit came back")
+	}
+	x.reload(r.cfg)
+	r.members = append(r.members, x)
+	r.deliver(result.Message)
+	if len(r.members) != 4 {
+		t.Fatalf("%d members", len(r.members))
+	}
+	r.talk()
+	r.reloadAll()
+	r.commit(x, mls.CommitOptions{})
+	r.talk()
+	if _, err := r.hub.CompleteGroupInfo(mls.PartialGroupInfo(result.GroupInfo), 0); err == nil {
+		t.Fatal("the GroupInfo of another epoch completes")
+	}
 }

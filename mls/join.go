@@ -28,7 +28,7 @@ func newGroup(cfg *Config, public *PublicGroup) *Group {
 
 // Create makes a group of one member (RFC 9420 §11). The epoch secret is random.
 func Create(cfg *Config, p CreateParams, now time.Time) (*Group, error) {
-	s, err := suite.Lookup(p.Bundle.KeyPackage.Suite)
+	s, err := cfg.Suites.Lookup(p.Bundle.KeyPackage.Suite)
 	if err != nil {
 		return nil, because(RuleSuite, err)
 	}
@@ -114,7 +114,7 @@ type JoinParams struct {
 // Join enters a group by a Welcome and checks everything that can be checked (RFC 9420 §12.4.3.1). It also returns the GroupInfo. The
 // bundles' private keys are copied; their owner wipes those that are not of last resort.
 func Join(cfg *Config, p JoinParams, now time.Time) (*Group, *wire.GroupInfo, error) {
-	s, err := suite.Lookup(p.Welcome.Suite)
+	s, err := cfg.Suites.Lookup(p.Welcome.Suite)
 	if err != nil {
 		return nil, nil, because(RuleSuite, err)
 	}
@@ -180,7 +180,7 @@ func followInfo(cfg *Config, info *wire.GroupInfo, t *wire.RatchetTree, now time
 	if !ok {
 		return nil, broken(RuleTree)
 	}
-	s, err := suite.Lookup(info.Context.Suite)
+	s, err := cfg.Suites.Lookup(info.Context.Suite)
 	if err != nil {
 		return nil, because(RuleSuite, err)
 	}
@@ -194,7 +194,7 @@ func followInfo(cfg *Config, info *wire.GroupInfo, t *wire.RatchetTree, now time
 // openSecrets decrypts the GroupSecrets of every own KeyPackage that the Welcome names.
 func openSecrets(s *suite.Suite, p *JoinParams) (all []*wire.GroupSecrets, joiners []joiner, err error) {
 	for _, own := range p.Own {
-		ref, err := own.Bundle.Ref()
+		ref, err := s.KeyPackageRef(&own.Bundle.KeyPackage)
 		if err != nil {
 			return all, nil, err
 		}

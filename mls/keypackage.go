@@ -13,6 +13,7 @@ import (
 // KeyPackageParams says what a new KeyPackage holds.
 type KeyPackageParams struct {
 	Suite          wire.CipherSuite
+	Suites         *suite.Table  // as Config.Suites
 	Signer         crypto.Signer // Ed25519 or ECDSA, as the suite demands
 	Credential     wire.Credential
 	Lifetime       wire.Lifetime
@@ -36,9 +37,9 @@ func (b *KeyPackageBundle) Syntax(c *syntax.Codec) {
 	syntax.Opaque(c, &b.LeafKey)
 }
 
-// Ref returns the KeyPackageRef (RFC 9420 §5.2).
-func (b *KeyPackageBundle) Ref() ([]byte, error) {
-	s, err := suite.Lookup(b.KeyPackage.Suite)
+// Ref returns the KeyPackageRef (RFC 9420 §5.2). The suite is looked up in the table, if one is given.
+func (b *KeyPackageBundle) Ref(in ...*suite.Table) ([]byte, error) {
+	s, err := suite.Lookup(b.KeyPackage.Suite, in...)
 	if err != nil {
 		return nil, because(RuleSuite, err)
 	}
@@ -86,7 +87,7 @@ func LeafComponents(supported ...wire.ComponentID) (wire.Extension, error) {
 
 // NewKeyPackage makes a KeyPackage with fresh HPKE keys (RFC 9420 §10).
 func NewKeyPackage(p KeyPackageParams) (*KeyPackageBundle, error) {
-	s, err := suite.Lookup(p.Suite)
+	s, err := p.Suites.Lookup(p.Suite)
 	if err != nil {
 		return nil, because(RuleSuite, err)
 	}
@@ -133,7 +134,7 @@ func NewKeyPackage(p KeyPackageParams) (*KeyPackageBundle, error) {
 
 // ValidateKeyPackage checks a KeyPackage outside of any group (RFC 9420 §10.1, §7.3) with the leaf use UseKeyPackage.
 func ValidateKeyPackage(cfg *Config, kp *wire.KeyPackage, now time.Time) error {
-	s, err := suite.Lookup(kp.Suite)
+	s, err := cfg.Suites.Lookup(kp.Suite)
 	if err != nil {
 		return because(RuleSuite, err)
 	}

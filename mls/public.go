@@ -41,7 +41,7 @@ type Pending struct {
 // NewPublicGroup starts following a group from a GroupInfo and its tree, which are checked completely (RFC 9420 §12.4.3.1), except
 // for the confirmation tag, which nobody outside can check.
 func NewPublicGroup(cfg *Config, info *wire.GroupInfo, t *wire.RatchetTree, now time.Time) (*PublicGroup, error) {
-	s, err := suite.Lookup(info.Context.Suite)
+	s, err := cfg.Suites.Lookup(info.Context.Suite)
 	if err != nil {
 		return nil, because(RuleSuite, err)
 	}

@@ -149,7 +149,7 @@ func LoadPublicGroup(cfg *Config, records []Record) (*PublicGroup, error) {
 	if header == nil {
 		return nil, broken(RuleStored)
 	}
-	s, err := suite.Lookup(header.context.Suite)
+	s, err := cfg.Suites.Lookup(header.context.Suite)
 	if err != nil {
 		return nil, because(RuleSuite, err)
 	}

@@ -142,7 +142,7 @@ func (m *member) leaf() mls.LeafIndex { return m.group.OwnLeaves()[0] }
 
 func newBundle(t testing.TB, id wire.CipherSuite, name string, change ...func(*mls.KeyPackageParams)) (*mls.KeyPackageBundle, crypto.Signer) {
 	t.Helper()
-	s, err := suite.Lookup(id)
+	s, err := suite.Lookup(id, hybridTable(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func newBundle(t testing.TB, id wire.CipherSuite, name string, change ...func(*m
 		t.Fatal(err)
 	}
 	p := mls.KeyPackageParams{
-		Suite: id, Signer: signer, Credential: wire.Credential{Type: wire.BasicCredential, Identity: []byte(name)},
+		Suite: id, Suites: hybridTable(t), Signer: signer, Credential: wire.Credential{Type: wire.BasicCredential, Identity: []byte(name)},
 		Lifetime:       wire.Lifetime{NotBefore: uint64(start.Unix() - 3600), NotAfter: uint64(start.Unix() + 86400)},
 		LeafExtensions: wire.Extensions{components},
 	}

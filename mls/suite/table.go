@@ -105,8 +105,18 @@ func (t *Table) All() []wire.CipherSuite {
 	return ids
 }
 
-// Lookup finds one of the suites of RFC 9420.
-func Lookup(id wire.CipherSuite) (*Suite, error) { return (*Table)(nil).Lookup(id) }
+// Lookup finds a suite in one of the given tables, or, without any, among those of RFC 9420.
+func Lookup(id wire.CipherSuite, in ...*Table) (*Suite, error) {
+	if len(in) == 0 {
+		return (*Table)(nil).Lookup(id)
+	}
+	for _, t := range in {
+		if s, err := t.Lookup(id); err == nil {
+			return s, nil
+		}
+	}
+	return nil, ErrUnknown
+}
 
 // All returns the numbers of the suites of RFC 9420 that are offered, ascending.
 func All() []wire.CipherSuite { return (*Table)(nil).All() }
