@@ -37,6 +37,11 @@ type Config struct {
 	// Limit is asked before costly requests of one kind, by a user for whom the caller speaks, for a room; false refuses with TooMany.
 	// nil allows all.
 	Limit func(kind string, caller uri.Provider, user uri.User, room uri.Room) bool
+	// Cases keep hub_keys and abuse reports; without them nothing is franked and no report taken.
+	Cases Cases
+	// ReadContent reads whose and of which room the application data of a reported message says to be. Nothing else of a hub sees
+	// content, and this only when somebody who has it reports it; nil: no reports are taken.
+	ReadContent func(applicationData []byte) (Authorship, error)
 }
 
 // Key is a signature key of a hub with its public side.
@@ -82,6 +87,7 @@ const (
 type Hub struct {
 	cfg   Config
 	rooms *cache
+	frank franker
 	// offer is the GroupContext that a new room must have.
 	offer func(at uri.Room, name string, creator uri.User, hub wire.ExternalSender) (wire.Extensions, error)
 }
