@@ -21,7 +21,7 @@ func (c *cast) noise(by *roletest.Device, n uint64) *mimi.SubmitMessageRequest {
 	return &mimi.SubmitMessageRequest{
 		Protocol: mimi.MLS10, SendingURI: by.User.String(),
 		Message: wire.Message{Version: wire.MLS10, Format: wire.PrivateMessageFormat, Private: &wire.PrivateMessage{
-			GroupID: c.head().GroupID, Epoch: c.epoch(), Type: wire.ApplicationContent, Ciphertext: binary.BigEndian.AppendUint64(nil, n)}},
+			GroupID: c.head().GroupID, Epoch: c.epoch(), Type: wire.ApplicationContent, AuthenticatedData: []byte{0}, Ciphertext: binary.BigEndian.AppendUint64(nil, n)}},
 	}
 }
 

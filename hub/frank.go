@@ -77,7 +77,7 @@ func (h *Hub) planFrank(ctx context.Context, at uri.Room, r *mimi.SubmitMessageR
 	return p, h.sealFrank(ctx, p)
 }
 
-// at gives the frank for a message that is accepted at a time (P-FR-06). It was made for the likely time; when the room's clock is
+// frankAt gives the frank for a message that is accepted at a time (P-FR-06). It was made for the likely time; when the room's clock is
 // ahead it is made again.
 func (h *Hub) frankAt(p *frankPlan, version, acceptedAt uint64) (*mimi.Frank, error) {
 	switch {
