@@ -69,7 +69,7 @@ func (d *devices) renew(_ context.Context, v identity.Device, _ *api.RenewReques
 }
 
 func (d *devices) certify(v identity.Device, key crypto.PublicKey) ([][]byte, error) {
-	cred, err := d.cfg.Keys.CA.IssueClient(v.User, v.Client, key, d.cfg.Now(), CredentialLife, false)
+	cred, err := d.cfg.Keys.CA.IssueClient(v.User, v.Client, key, d.cfg.Now(), CredentialLife, ofGateway(v.User))
 	if errors.Is(err, credential.ErrKeyType) {
 		return nil, &api.Error{Code: api.BadRequest, Detail: "the kind of signature key is not certified here"}
 	}

@@ -60,6 +60,7 @@ func Ladder() []Rung {
 		{Path: "follower", Rank: R2},
 		{Path: "keypkg", Rank: R2},
 		{Path: "identity", Rank: R2},
+		{Path: "contact", Rank: R2},
 		{Path: "inbox", Rank: R2},
 		{Path: "outbox", Rank: R2},
 		{Path: "asset", Rank: R2},
@@ -83,7 +84,8 @@ func Ladder() []Rung {
 		{Path: "gateway/webhook", Rank: R3, Same: []string{"gateway"}},
 
 		{Path: "provider/...", Rank: R4, Same: []string{"provider/..."}},
-		{Path: "gatewayd/...", Rank: R4, Same: []string{"gatewayd/..."}},
+		// Each native user of a gateway is a device.
+		{Path: "gatewayd/...", Rank: R4, Same: []string{"gatewayd/...", "device"}},
 		{Path: "device", Rank: R4},
 		// The demo and the bench run whole providers and devices inside or beside themselves.
 		{Path: "demo/...", Rank: R4, Same: []string{"demo/...", "device", "provider/...", "gatewayd/..."}},
@@ -124,6 +126,7 @@ func Edges() []Edge {
 		{"follower", "content/...", noPlain},
 		{"keypkg", "content/...", noPlain},
 		{"inbox", "content/...", noPlain},
+		{"contact", "content/...", noPlain},
 		{"outbox", "content/...", noPlain},
 		{"mimihttp", "content/...", noPlain},
 		{"store/...", "content/...", noPlain},
@@ -139,6 +142,7 @@ func Edges() []Edge {
 		{"gateway/sip", "mls/...", adapter},
 		{"gateway/irc", "mls/...", adapter},
 		{"gateway/webhook", "mls/...", adapter},
+		{"gatewayd/...", "provider/...", "a gateway is a client of its provider and sees no federation"},
 		{"gateway/...", "hub", "a gateway is a client of its provider and sees no federation"},
 		{"gateway/...", "follower", "a gateway is a client of its provider and sees no federation"},
 	}
