@@ -7,10 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"parley/mimi"
 	"parley/mls"
 	"parley/mls/wire"
-	"parley/room"
 	"parley/syntax"
 	"parley/uri"
 )
@@ -43,16 +41,17 @@ func (c *Client) Flush(ctx context.Context) (next time.Time, err error) {
 			next = earlier(next, i.Next)
 			continue
 		}
-		if err := c.work(ctx, i); err != nil {
+		last, err := c.work(ctx, i)
+		if err != nil {
 			return time.Time{}, err
 		}
-		if i.Fate == Waiting {
+		switch {
+		case last.Fate == Waiting:
 			seen[i.Room] = true
-			if i.Next.After(now) {
-				next = earlier(next, i.Next)
+			if last.Next.After(now) {
+				next = earlier(next, last.Next)
 			}
-		}
-		if i.Fate == Accepted && i.Kind != SendMessage {
+		case last.Fate == Accepted && i.Kind != SendMessage:
 			seen[i.Room] = true
 		}
 	}
@@ -66,42 +65,44 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// work advances one intent by one request.
-func (c *Client) work(ctx context.Context, i *Intent) error {
+// work advances one intent by one request; messages that wait behind a message go along. It returns the last of them that was
+// looked at: when that waits, what is behind it in its room waits too.
+func (c *Client) work(ctx context.Context, i *Intent) (*Intent, error) {
 	at, err := i.room()
 	if err != nil {
 		i.refused("not a room")
-		return c.saveIntent(ctx, i, nil)
+		return i, c.saveIntent(ctx, i, nil)
 	}
 	r := c.rooms[at]
 	if i.Kind == JoinRoom {
-		return c.workJoin(ctx, i, at)
+		return i, c.workJoin(ctx, i, at)
 	}
 	if r == nil || r.group == nil {
 		i.refused("no longer in the room")
-		return c.saveIntent(ctx, i, nil)
+		return i, c.saveIntent(ctx, i, nil)
 	}
-	if r.joining || r.Epoch() < i.MinEpoch {
-		return nil // the inbox brings it on
+	if !r.ready(i) {
+		return i, nil
+	}
+	if i.Kind == SendMessage {
+		return c.workMessages(ctx, r, i)
 	}
 	if i.Body == nil {
 		built, err := c.build(ctx, r, i)
 		if err != nil || !built {
-			return err
+			return i, err
 		}
 	}
-	if i.Kind == SendMessage {
-		return c.submit(ctx, r, i)
-	}
-	return c.update(ctx, r, i)
+	return i, c.update(ctx, r, i)
 }
+
+// ready reports whether the inbox has brought the room to where an intent may be worked off.
+func (r *Room) ready(i *Intent) bool { return !r.joining && r.Epoch() >= i.MinEpoch }
 
 // build makes the request of an intent and stores it; built is false when the intent has to wait or was refused, which is stored
 // too.
 func (c *Client) build(ctx context.Context, r *Room, i *Intent) (built bool, err error) {
 	switch i.Kind {
-	case SendMessage:
-		return c.buildMessage(ctx, r, i)
 	case AddUser:
 		return c.buildAdd(ctx, r, i)
 	case RemoveUser:
@@ -117,31 +118,6 @@ func (c *Client) build(ctx context.Context, r *Room, i *Intent) (built bool, err
 	}
 	i.refused("unknown kind of intent")
 	return false, c.saveIntent(ctx, i, nil)
-}
-
-// buildMessage seals the content. Valid proposals that wait are committed first (P-SM-14).
-func (c *Client) buildMessage(ctx context.Context, r *Room, i *Intent) (bool, error) {
-	if c.mustCommitFirst(r) {
-		return false, c.commitPending(ctx, r, 0)
-	}
-	aad, err := room.EmptyAAD(r.group.Public().Context())
-	if err != nil {
-		return false, err
-	}
-	message, changes, err := r.group.Seal(r.ownLeaf(), aad, wrap(r.group.Public(), i.Content))
-	if err != nil {
-		i.refused("cannot be encrypted in this room")
-		return false, c.saveIntent(ctx, i, nil)
-	}
-	request := mimi.SubmitMessageRequest{Protocol: mimi.MLS10, Message: *message, SendingURI: c.self.User.String()}
-	if err := c.freeze(i, &request, message); err != nil {
-		return false, err
-	}
-	var d mls.Delta
-	if !planted("sends before it stores") {
-		r.mlsDelta(&d, changes)
-	}
-	return true, c.saveIntent(ctx, i, d)
 }
 
 // freeze fixes the octets of a request, and the hash by which the message in it comes back.
@@ -160,31 +136,6 @@ func sumOf(message *wire.Message) ([]byte, error) {
 	}
 	sum := sha256.Sum256(octets)
 	return sum[:], nil
-}
-
-// submit sends a message and reads its fate.
-func (c *Client) submit(ctx context.Context, r *Room, i *Intent) error {
-	var request mimi.SubmitMessageRequest
-	if err := syntax.Unmarshal(i.Body, &request); err != nil {
-		return err
-	}
-	answer, err := c.cfg.Provider.SubmitMessage(ctx, r.URI, &request)
-	if err != nil {
-		return c.unanswered(ctx, i, err)
-	}
-	switch answer.Code {
-	case mimi.SubmitAccepted:
-		i.Fate, i.Reason, i.Body = Accepted, "", nil
-	case mimi.SubmitEpochTooOld:
-		i.again("the room has moved on; encrypting again")
-		i.MinEpoch = answer.CurrentEpoch
-	default:
-		i.refused("the room's hub does not allow it")
-		if planted("shows refused as sent") {
-			i.Fate = Accepted
-		}
-	}
-	return c.saveIntent(ctx, i, nil)
 }
 
 // unanswered keeps the request for another try, or ends the intent when the refusal is definite.

@@ -29,13 +29,21 @@ type Provider interface {
 	CreateRoom(ctx context.Context, room uri.Room, info *wire.GroupInfo, tree *wire.RatchetTree) error
 	KeyMaterial(ctx context.Context, target uri.User, r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error)
 	Update(ctx context.Context, room uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error)
-	SubmitMessage(ctx context.Context, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error)
+	// SubmitMessages sends messages of a room, at most MostTogether and about MostTogetherSize octets, in their order. The answers are
+	// those of the first messages; an error comes without any. What has no answer may have been taken all the same.
+	SubmitMessages(ctx context.Context, room uri.Room, requests []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error)
 	GroupInfo(ctx context.Context, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error)
 	// Events returns what follows the cursor, oldest first; it may wait up to wait when there is nothing.
 	Events(ctx context.Context, after Cursor, wait time.Duration) ([]Event, error)
 	// Ack says that everything up to the cursor is stored here.
 	Ack(ctx context.Context, cursor Cursor) error
 }
+
+// Bounds of what is sent in one request. A single message may be longer.
+const (
+	MostTogether     = 64
+	MostTogetherSize = 512 << 10
+)
 
 // RetryError is what a Provider returns when the same octets may succeed later: the provider, the room's hub or a target provider
 // could not be reached or was busy. Every other error is a definite refusal.

@@ -73,7 +73,7 @@ func (p *stub) Update(context.Context, uri.Room, *mimi.UpdateRequest) (*mimi.Upd
 	return nil, errUnused
 }
 
-func (p *stub) SubmitMessage(context.Context, uri.Room, *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
+func (p *stub) SubmitMessages(context.Context, uri.Room, []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
 	return nil, errUnused
 }
 

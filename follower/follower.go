@@ -64,23 +64,65 @@ func (f *Follower) KeyMaterial(ctx context.Context, by Client, target uri.User, 
 	return peer.KeyMaterial(ctx, target, r)
 }
 
-// SubmitMessage sends an application message to the room's hub.
+// manySubmitter is a hub that takes several messages in one transaction: the own provider's. The draft has one request per message, so
+// others get them one by one, each when the one before was accepted: nothing else keeps their order.
+type manySubmitter interface {
+	SubmitMessages(ctx context.Context, at uri.Room, requests []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error)
+}
+
+// SubmitMessages sends application messages of one client to the room's hub in their order. The answers are those of the first
+// messages: it ends with the first that is not accepted or gets no answer. There is an error only when there is no answer; what has none
+// is sent again with the same octets.
 //
-// One call; with a hub that does not send it back, one transaction after it.
-func (f *Follower) SubmitMessage(ctx context.Context, by Client, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	if !uri.Equal(r.SendingURI, by.User.String()) {
-		return nil, errNotYours
+// One call, or one per message; with a hub that does not send them back, one transaction after it.
+func (f *Follower) SubmitMessages(ctx context.Context, by Client, room uri.Room, requests []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	for _, r := range requests {
+		if !uri.Equal(r.SendingURI, by.User.String()) {
+			return nil, errNotYours
+		}
 	}
 	peer, err := f.peer(room.Provider())
 	if err != nil {
 		return nil, err
 	}
-	answer, err := peer.SubmitMessage(ctx, room, r)
-	if err != nil || answer.Code != mimi.SubmitAccepted || !f.silent(room) {
-		return answer, err
+	answers, err := submitTo(ctx, peer, room, requests)
+	if err != nil || !f.silent(room) {
+		return answers, err
 	}
-	return answer, f.deliver(ctx, room, &mimi.NotifyBody{Items: []mimi.FanoutMessage{
-		{Timestamp: answer.AcceptedAt, Message: r.Message, Frank: answer.Frank}}})
+	body := new(mimi.NotifyBody)
+	for i, answer := range answers {
+		if answer.Code == mimi.SubmitAccepted {
+			body.Items = append(body.Items, mimi.FanoutMessage{Timestamp: answer.AcceptedAt, Message: requests[i].Message, Frank: answer.Frank})
+		}
+	}
+	if len(body.Items) == 0 {
+		return answers, nil
+	}
+	if err := f.deliver(ctx, room, body); err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+func submitTo(ctx context.Context, peer mimi.Service, room uri.Room, requests []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	if many, ok := peer.(manySubmitter); ok {
+		return many.SubmitMessages(ctx, room, requests)
+	}
+	var answers []*mimi.SubmitMessageResponse
+	for _, r := range requests {
+		answer, err := peer.SubmitMessage(ctx, room, r)
+		if err != nil && len(answers) == 0 {
+			return nil, err
+		}
+		if err != nil {
+			break
+		}
+		answers = append(answers, answer)
+		if answer.Code != mimi.SubmitAccepted {
+			break
+		}
+	}
+	return answers, nil
 }
 
 // Update sends a commit or proposals to the room's hub. A client that joins by external commit is put into the delivery set before

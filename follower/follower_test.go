@@ -23,7 +23,7 @@ func TestSubmitMessage(t *testing.T) {
 		w := newWorld(t)
 		w.join(w.alice)
 		w.peer.submit = accepted
-		answer, err := w.follower.SubmitMessage(t.Context(), w.alice, w.room, request(1, w.alice.User.String()))
+		answer, err := one(w.submit(w.alice, request(1, w.alice.User.String())))
 		if err != nil || answer.AcceptedAt != text(1).Timestamp {
 			t.Errorf("got %+v, %v", answer, err)
 		}
@@ -35,7 +35,7 @@ func TestSubmitMessage(t *testing.T) {
 	t.Run("nobody speaks for another user", func(t *testing.T) {
 		w := newWorld(t)
 		for _, sender := range []string{w.bob.User.String(), w.alice.Client.String(), "mimi://a.example/u/alice", ""} {
-			_, err := w.follower.SubmitMessage(t.Context(), w.alice, w.room, request(1, sender))
+			_, err := w.submit(w.alice, request(1, sender))
 			w.refusedWith(err, mimi.Forbidden)
 		}
 		if len(w.asked) != 0 {
@@ -47,7 +47,7 @@ func TestSubmitMessage(t *testing.T) {
 			w := newWorld(t)
 			w.silent, w.peer.submit = silent, accepted
 			w.join(w.alice, w.laptop)
-			if _, err := w.follower.SubmitMessage(t.Context(), w.alice, w.room, request(1, w.alice.User.String())); err != nil {
+			if _, err := w.submit(w.alice, request(1, w.alice.User.String())); err != nil {
 				t.Fatal(err)
 			}
 			if silent {
@@ -66,12 +66,61 @@ func TestSubmitMessage(t *testing.T) {
 		w.peer.submit = func() (*mimi.SubmitMessageResponse, error) {
 			return &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, Code: mimi.SubmitEpochTooOld}, nil
 		}
-		answer, err := w.follower.SubmitMessage(t.Context(), w.alice, w.room, request(1, w.alice.User.String()))
+		answer, err := one(w.submit(w.alice, request(1, w.alice.User.String())))
 		if err != nil || answer.Code != mimi.SubmitEpochTooOld {
 			t.Errorf("got %+v, %v", answer, err)
 		}
 		w.expect(w.alice)
 	})
+}
+
+// A hub of another provider gets several messages one by one, and none behind one that it did not accept: nothing may overtake.
+func TestSubmitSeveralMessages(t *testing.T) {
+	accepted := &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, AcceptedAt: text(1).Timestamp}
+	tooOld := &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, Code: mimi.SubmitEpochTooOld}
+	down := mimi.Errorf(mimi.Unavailable, "down")
+	type verdict struct {
+		answer *mimi.SubmitMessageResponse
+		err    error
+	}
+	for _, tt := range []struct {
+		name          string
+		hub           []verdict
+		asked         int
+		answers, here int // here: delivered by the follower of a silent hub
+		err           bool
+	}{
+		{"all are accepted", []verdict{{accepted, nil}, {accepted, nil}, {accepted, nil}}, 3, 3, 3, false},
+		{"the second is refused", []verdict{{accepted, nil}, {tooOld, nil}, {accepted, nil}}, 2, 2, 1, false},
+		{"the first gets no answer", []verdict{{nil, down}, {accepted, nil}}, 1, 0, 0, true},
+		{"the second gets no answer", []verdict{{accepted, nil}, {nil, down}, {accepted, nil}}, 2, 1, 1, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.silent = true
+			w.join(w.alice)
+			asked := 0
+			w.peer.submit = func() (*mimi.SubmitMessageResponse, error) {
+				asked++
+				return tt.hub[asked-1].answer, tt.hub[asked-1].err
+			}
+			var list []*mimi.SubmitMessageRequest
+			var here []mimi.FanoutMessage
+			for n := range 3 {
+				list = append(list, &mimi.SubmitMessageRequest{Protocol: mimi.MLS10, Message: *private(n + 1), SendingURI: w.alice.User.String()})
+				if n < tt.here {
+					item := text(n + 1)
+					item.Timestamp = accepted.AcceptedAt
+					here = append(here, item)
+				}
+			}
+			answers, err := w.submit(w.alice, list...)
+			if asked != tt.asked || len(answers) != tt.answers || (err != nil) != tt.err {
+				t.Errorf("asked %d times, %d answers, %v", asked, len(answers), err)
+			}
+			w.expect(w.alice, here...)
+		})
+	}
 }
 
 // joining is an external commit of the credential's owner.
@@ -224,7 +273,7 @@ func TestUnknownProvider(t *testing.T) {
 	w := newWorld(t)
 	lost := errors.New("no such provider")
 	f := follower.New(follower.Config{Self: w.c, Store: w.store.Follower(), Peers: func(uri.Provider) (mimi.Service, error) { return nil, lost }})
-	_, err := f.SubmitMessage(t.Context(), w.alice, w.room, &mimi.SubmitMessageRequest{SendingURI: w.alice.User.String()})
+	_, err := f.SubmitMessages(t.Context(), w.alice, w.room, []*mimi.SubmitMessageRequest{{SendingURI: w.alice.User.String()}})
 	w.refusedWith(err, mimi.Unavailable)
 	if !errors.Is(err, lost) {
 		t.Error("the cause is lost")

@@ -236,6 +236,23 @@ func (p *peer) GroupInfo(context.Context, uri.Room, *mimi.GroupInfoRequest) (*mi
 	return p.groupInfo()
 }
 
+// submit sends messages of a client.
+func (w *world) submit(by follower.Client, list ...*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	w.Helper()
+	return w.follower.SubmitMessages(w.Context(), by, w.room, list)
+}
+
+// one is the only answer.
+func one(answers []*mimi.SubmitMessageResponse, err error) (*mimi.SubmitMessageResponse, error) {
+	if err == nil && len(answers) != 1 {
+		return nil, fmt.Errorf("%d answers", len(answers))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answers[0], nil
+}
+
 // refusedWith fails the test unless err is a mimi.Error with the code.
 func (w *world) refusedWith(err error, code mimi.Code) {
 	w.Helper()

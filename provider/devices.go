@@ -28,7 +28,7 @@ func (d *devices) server() *server.Server {
 	return &server.Server{
 		Authenticate: d.accounts.Authenticate, Enrol: d.enrol, Renew: d.renew, Self: d.selfOf, Authorities: d.authoritiesOf,
 		PublishKeyPackages: d.publish, CountKeyPackages: d.count,
-		CreateRoom: d.createRoom, KeyMaterial: d.keyMaterial, Update: d.update, SubmitMessage: d.submit, GroupInfo: d.groupInfo,
+		CreateRoom: d.createRoom, KeyMaterial: d.keyMaterial, Update: d.update, SubmitMessages: d.submit, GroupInfo: d.groupInfo,
 		Events: d.events, Ack: d.ack, Wake: func(v identity.Device) (<-chan struct{}, func()) { return d.wakes.wait(v.Client) },
 		Stopping: d.stopping, Log: d.log,
 	}
@@ -160,9 +160,9 @@ func (d *devices) update(ctx context.Context, v identity.Device, room uri.Room, 
 	return answer, waiting(err)
 }
 
-func (d *devices) submit(ctx context.Context, v identity.Device, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	answer, err := d.follower.SubmitMessage(ctx, by(v), room, r)
-	return answer, waiting(err)
+func (d *devices) submit(ctx context.Context, v identity.Device, room uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	answers, err := d.follower.SubmitMessages(ctx, by(v), room, r)
+	return answers, waiting(err)
 }
 
 func (d *devices) groupInfo(ctx context.Context, v identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {

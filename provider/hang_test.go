@@ -282,7 +282,7 @@ func (d *device) submitTo(ctx context.Context, room string) {
 	}
 	m := fanout(1)
 	q := &mimi.SubmitMessageRequest{Protocol: mimi.MLS10, Message: m.Message, SendingURI: d.Account().User.String()}
-	_, err = d.api.SubmitMessage(ctx, at, q)
+	_, err = d.api.SubmitMessages(ctx, at, []*mimi.SubmitMessageRequest{q})
 	var refused *api.Error
 	if ctx.Err() == nil && (!errors.As(err, &refused) || refused.Code != api.PeerUnreachable) {
 		d.t.Errorf("a peer that hangs: %v", err)

@@ -56,11 +56,22 @@ func (s *service) Update(ctx context.Context, at uri.Room, r *mimi.UpdateRequest
 }
 
 func (s *service) SubmitMessage(ctx context.Context, at uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	answer, err := s.hub.SubmitMessage(ctx, s.caller, at, r)
-	if err == nil && answer.Code == mimi.SubmitAccepted {
-		s.metrics.accepted.WithLabelValues("message").Inc()
+	answers, err := s.SubmitMessages(ctx, at, []*mimi.SubmitMessageRequest{r})
+	if err != nil {
+		return nil, err
 	}
-	return answer, err
+	return answers[0], nil
+}
+
+// SubmitMessages is for our own devices, which may bring several at once.
+func (s *service) SubmitMessages(ctx context.Context, at uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	answers, err := s.hub.SubmitMessages(ctx, s.caller, at, r)
+	for _, a := range answers {
+		if a.Code == mimi.SubmitAccepted {
+			s.metrics.accepted.WithLabelValues("message").Inc()
+		}
+	}
+	return answers, err
 }
 
 func (s *service) Notify(ctx context.Context, at uri.Room, r *mimi.NotifyBody) error {

@@ -255,16 +255,23 @@ func (a *api1) Update(ctx context.Context, at uri.Room, r *mimi.UpdateRequest) (
 	return answer, a.spoken(err)
 }
 
-func (a *api1) SubmitMessage(ctx context.Context, at uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	a.world.audit.sends(a.device, &r.Message)
-	m := a.message("submit " + a.world.short(at))
-	answer, err := exchange(a.world, m, r, func(r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-		return a.home.follower.SubmitMessage(ctx, a.self(), at, r)
-	})
-	if err == nil && answer.Code == mimi.SubmitEpochTooOld {
-		a.world.count("re-encryptions")
+func (a *api1) SubmitMessages(ctx context.Context, at uri.Room, list []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	for _, r := range list {
+		a.world.audit.sends(a.device, &r.Message)
 	}
-	return answer, a.spoken(err)
+	if len(list) > 1 {
+		a.world.count("messages sent together")
+	}
+	m := a.message("submit " + a.world.short(at))
+	answers, err := submit(a.world, m, list, func(list []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+		return a.home.follower.SubmitMessages(ctx, a.self(), at, list)
+	})
+	for _, answer := range answers {
+		if answer.Code == mimi.SubmitEpochTooOld {
+			a.world.count("re-encryptions")
+		}
+	}
+	return answers, a.spoken(err)
 }
 
 func (a *api1) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {

@@ -234,7 +234,7 @@ func (nobody) Update(context.Context, uri.Room, *mimi.UpdateRequest) (*mimi.Upda
 	return nil, errNobody
 }
 
-func (nobody) SubmitMessage(context.Context, uri.Room, *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
+func (nobody) SubmitMessages(context.Context, uri.Room, []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
 	return nil, errNobody
 }
 

@@ -186,6 +186,9 @@ func (p *provider) peer(to uri.Provider) (mimi.Service, error) {
 	if other == nil {
 		return nil, failure(mimi.Unavailable, "unknown provider", 0)
 	}
+	if other == p {
+		return &ownLink{&link{p.world, p, other}}, nil
+	}
 	return &link{p.world, p, other}, nil
 }
 

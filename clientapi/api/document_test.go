@@ -73,6 +73,7 @@ func TestDocumentHasTheFigures(t *testing.T) {
 	text := strings.Join(strings.Fields(document(t)), " ")
 	for phrase, n := range map[string]int{
 		"// 1 to %d All or none":                           api.MaxKeyPackages,
+		"} SubmitMessages; // 1 to %d":                     api.MaxMessages,
 		"at most %d events at once":                        api.MaxEvents,
 		"up to `wait` seconds (at most %d)":                api.MaxWait,
 		"A client has at most %d streams and held polls":   api.MaxHeld,

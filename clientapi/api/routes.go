@@ -13,7 +13,7 @@ const (
 	PathRooms       = Prefix + "rooms"
 	PathKeyMaterial = Prefix + "key-material"
 	PathUpdate      = Prefix + "update"
-	PathMessage     = Prefix + "message"
+	PathMessages    = Prefix + "messages"
 	PathGroupInfo   = Prefix + "group-info"
 	PathEvents      = Prefix + "events"
 	PathStream      = Prefix + "stream"
@@ -44,6 +44,7 @@ const (
 	MaxKeyPackages = 500              // in one request
 	MaxEvents      = 256              // in one answer to a poll
 	MaxWait        = 55               // seconds
+	MaxMessages    = 64               // in one request
 	MaxHeld        = 4                // streams and held polls of one client; a further one ends the oldest
 	Heartbeat      = 20               // seconds between empty frames on an idle stream
 	MaxRetryAfter  = 3600             // seconds; a client believes no more
@@ -73,7 +74,7 @@ func Routes() []Route {
 		{Method: "POST", Path: PathRooms, Params: room, Body: TypeTLS, Limit: 512 << 10, Answer: TypeJSON}, // CreateRoom, RoomCreated
 		{Method: "POST", Path: PathKeyMaterial, Params: []string{ParamUser}, Body: TypeTLS, Limit: 64 << 10, Answer: TypeTLS},
 		{Method: "POST", Path: PathUpdate, Params: room, Body: TypeTLS, Limit: 8 << 20, Answer: TypeTLS},
-		{Method: "POST", Path: PathMessage, Params: room, Body: TypeTLS, Limit: 1 << 20, Answer: TypeTLS},
+		{Method: "POST", Path: PathMessages, Params: room, Body: TypeTLS, Limit: 1 << 20, Answer: TypeTLS}, // SubmitMessages, MessagesSubmitted
 		{Method: "POST", Path: PathGroupInfo, Params: room, Body: TypeTLS, Limit: 64 << 10, Answer: TypeTLS},
 		{Method: "GET", Path: PathEvents, Params: []string{ParamAfter, ParamWait}, Answer: TypeTLS}, // Events
 		{Method: "GET", Path: PathStream, Params: []string{ParamAfter}, Answer: TypeStream},         // frames, see WriteFrame

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"parley/mimi"
 	"parley/mls/wire"
 	"parley/syntax"
 )
@@ -25,6 +26,17 @@ func (v *CreateRoom) Syntax(c *syntax.Codec) {
 	v.GroupInfo.Syntax(c)
 	v.Tree.Syntax(c)
 }
+
+// SubmitMessages brings application messages for one room, in the order in which they are to be accepted: 1 to MaxMessages.
+type SubmitMessages struct{ Requests []mimi.SubmitMessageRequest }
+
+func (v *SubmitMessages) Syntax(c *syntax.Codec) { syntax.Structs(c, &v.Requests) }
+
+// MessagesSubmitted answers SubmitMessages: a verdict on each of the first messages, at least on one. It ends with the first that is not
+// accepted. A message without a verdict is sent again with the same octets.
+type MessagesSubmitted struct{ Answers []mimi.SubmitMessageResponse }
+
+func (v *MessagesSubmitted) Syntax(c *syntax.Codec) { syntax.Structs(c, &v.Answers) }
 
 // Kind tells what an event carries. It is a registry: a client ignores a kind that it does not know, and acknowledges it.
 type Kind uint8

@@ -39,7 +39,7 @@ func TestDocumentedCommands(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	submit := sample[mimi.SubmitMessageRequest](t, mimi.SubmitMessage)
-	request, err := syntax.Marshal(submit)
+	request, err := syntax.Marshal(&api.SubmitMessages{Requests: []mimi.SubmitMessageRequest{*submit}})
 	must(t, err)
 	must(t, os.WriteFile(file("request.bin"), request, 0o600))
 	must(t, os.WriteFile(file("roots.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ts.Certificate().Raw}), 0o600))
@@ -56,13 +56,13 @@ func TestDocumentedCommands(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, out)
 		}
 	}
-	same(t, w.got[len(w.got)-1], submit)
+	same(t, w.got[len(w.got)-1].([]*mimi.SubmitMessageRequest)[0], submit)
 	if to := w.to[len(w.to)-1]; to != mimitest.Room {
 		t.Errorf("sent to %s", to)
 	}
 	answer, err := os.ReadFile(file("response.bin"))
 	must(t, err)
-	must(t, syntax.Unmarshal(answer, new(mimi.SubmitMessageResponse)))
+	must(t, syntax.Unmarshal(answer, new(api.MessagesSubmitted)))
 	polled, err := os.ReadFile(file("events.bin"))
 	must(t, err)
 	var events api.Events

@@ -57,9 +57,24 @@ func (c *Client) Update(ctx context.Context, room uri.Room, r *mimi.UpdateReques
 	return ask[mimi.UpdateRoomResponse](ctx, c, api.PathUpdate, query(api.ParamRoom, room.String()), r)
 }
 
-// SubmitMessage implements client.Provider.
-func (c *Client) SubmitMessage(ctx context.Context, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	return ask[mimi.SubmitMessageResponse](ctx, c, api.PathMessage, query(api.ParamRoom, room.String()), r)
+// SubmitMessages implements client.Provider. What is above api.MaxMessages is left for the next call.
+func (c *Client) SubmitMessages(ctx context.Context, room uri.Room, requests []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	var r api.SubmitMessages
+	for _, m := range requests[:min(len(requests), api.MaxMessages)] {
+		r.Requests = append(r.Requests, *m)
+	}
+	answer, err := ask[api.MessagesSubmitted](ctx, c, api.PathMessages, query(api.ParamRoom, room.String()), &r)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(answer.Answers); n == 0 || n > len(r.Requests) {
+		return nil, c.retry(0, errAnswer)
+	}
+	answers := make([]*mimi.SubmitMessageResponse, len(answer.Answers))
+	for i := range answer.Answers {
+		answers[i] = &answer.Answers[i]
+	}
+	return answers, nil
 }
 
 // GroupInfo implements client.Provider.

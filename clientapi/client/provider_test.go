@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,10 +87,21 @@ func TestProvider(t *testing.T) {
 	same(t, updated, &mimi.UpdateRoomResponse{AcceptedAt: 8})
 
 	submit := sample[mimi.SubmitMessageRequest](t, mimi.SubmitMessage)
-	submitted, err := c.SubmitMessage(ctx, at, submit)
+	batch := slices.Repeat([]*mimi.SubmitMessageRequest{submit}, api.MaxMessages+1)
+	submitted, err := c.SubmitMessages(ctx, at, batch)
 	must(t, err)
-	same(t, last(), submit)
-	same(t, submitted, &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, AcceptedAt: 9})
+	if got := last().([]*mimi.SubmitMessageRequest); len(got) != api.MaxMessages || len(submitted) != api.MaxMessages {
+		t.Errorf("%d messages came, %d verdicts", len(got), len(submitted))
+	}
+	same(t, last().([]*mimi.SubmitMessageRequest)[1], submit)
+	same(t, submitted[1], &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, AcceptedAt: 9})
+	w.answers = 1
+	if submitted, err = c.SubmitMessages(ctx, at, batch[:3]); err != nil || len(submitted) != 1 {
+		t.Errorf("%d verdicts, %v", len(submitted), err)
+	}
+	w.answers = 0
+	_, err = c.SubmitMessages(ctx, at, batch[:3])
+	retry(t, err, "a.example")
 
 	gi := sample[mimi.GroupInfoRequest](t, mimi.GroupInfo)
 	giAnswer, err := c.GroupInfo(ctx, at, gi)
@@ -152,17 +164,17 @@ func TestRefusalsAndFailures(t *testing.T) {
 	submit := sample[mimi.SubmitMessageRequest](t, mimi.SubmitMessage)
 
 	w.failWith(mimi.Errorf(mimi.Forbidden, "not a participant"))
-	_, err = c.SubmitMessage(ctx, at, submit)
+	_, err = c.SubmitMessages(ctx, at, []*mimi.SubmitMessageRequest{submit})
 	refused(t, err, api.Forbidden)
 
 	down := &mimi.Error{Code: mimi.Unavailable, Detail: "down", RetryAfter: 90 * time.Second}
 	w.failWith(server.FromPeer(elsewhere.Provider(), down))
-	_, err = c.SubmitMessage(ctx, elsewhere, submit)
+	_, err = c.SubmitMessages(ctx, elsewhere, []*mimi.SubmitMessageRequest{submit})
 	if r := retry(t, err, "b.example"); r.After != 90*time.Second {
 		t.Errorf("after %v", r.After)
 	}
 	w.failWith(down)
-	_, err = c.SubmitMessage(ctx, at, submit)
+	_, err = c.SubmitMessages(ctx, at, []*mimi.SubmitMessageRequest{submit})
 	retry(t, err, "a.example")
 
 	w.failWith(&mimi.Error{Code: mimi.TooMany, Detail: "slow down", RetryAfter: time.Second})
@@ -171,7 +183,7 @@ func TestRefusalsAndFailures(t *testing.T) {
 	}
 
 	w.failWith(errors.New("disk"))
-	_, err = c.SubmitMessage(ctx, at, submit)
+	_, err = c.SubmitMessages(ctx, at, []*mimi.SubmitMessageRequest{submit})
 	retry(t, err, "a.example")
 
 	stranger := apiclient.New(transport, w.provider, "other")
@@ -180,7 +192,7 @@ func TestRefusalsAndFailures(t *testing.T) {
 
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := c.SubmitMessage(cancelled, at, submit); !errors.Is(err, context.Canceled) || errors.As(err, new(*client.RetryError)) {
+	if _, err := c.SubmitMessages(cancelled, at, []*mimi.SubmitMessageRequest{submit}); !errors.Is(err, context.Canceled) || errors.As(err, new(*client.RetryError)) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -193,7 +205,10 @@ func answer(status int, after, body string) apiclient.Transport {
 }
 
 func TestWhatIsDefinite(t *testing.T) {
-	accepted, err := syntax.Marshal(&mimi.SubmitMessageResponse{Protocol: mimi.MLS10, AcceptedAt: 9})
+	verdict := mimi.SubmitMessageResponse{Protocol: mimi.MLS10, AcceptedAt: 9}
+	accepted, err := syntax.Marshal(&api.MessagesSubmitted{Answers: []mimi.SubmitMessageResponse{verdict}})
+	must(t, err)
+	twice, err := syntax.Marshal(&api.MessagesSubmitted{Answers: []mimi.SubmitMessageResponse{verdict, verdict}})
 	must(t, err)
 	for name, c := range map[string]struct {
 		transport apiclient.Transport
@@ -221,6 +236,8 @@ func TestWhatIsDefinite(t *testing.T) {
 		"informational":          {answer(102, "", ""), "", 0, "a.example"},
 		"answer cut":             {answer(200, "", string(accepted[:len(accepted)-1])), "", 0, "a.example"},
 		"answer with a tail":     {answer(200, "", string(accepted)+"x"), "", 0, "a.example"},
+		"more verdicts":          {answer(200, "", string(twice)), "", 0, "a.example"},
+		"no verdict":             {answer(200, "", "\x00"), "", 0, "a.example"},
 		"empty answer":           {answer(200, "", ""), "", 0, "a.example"},
 		"answer is too long":     {endless, "", 0, "a.example"},
 		"error is too long":      {answer(403, "", `{"code":"forbidden","detail":"`+strings.Repeat("x", api.MaxJSON)+`"}`), api.Forbidden, 0, ""},
@@ -231,7 +248,8 @@ func TestWhatIsDefinite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, err := uri.ProviderFromDomain("a.example")
 			must(t, err)
-			_, err = apiclient.New(c.transport, p, "x").SubmitMessage(t.Context(), room(t), sample[mimi.SubmitMessageRequest](t, mimi.SubmitMessage))
+			_, err = apiclient.New(c.transport, p, "x").SubmitMessages(t.Context(), room(t),
+				[]*mimi.SubmitMessageRequest{sample[mimi.SubmitMessageRequest](t, mimi.SubmitMessage)})
 			if c.definite != "" {
 				refused(t, err, c.definite)
 				return

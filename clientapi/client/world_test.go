@@ -50,10 +50,12 @@ type world struct {
 	to     []string
 	fail   error
 	change func(*api.EnrolResponse) // spoils the answer to an enrolment
+
+	answers int // how many messages of a request get a verdict
 }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t}
+	w := &world{t: t, answers: api.MaxMessages}
 	var err error
 	w.provider, err = uri.ProviderFromDomain("a.example")
 	must(t, err)
@@ -146,8 +148,9 @@ func (w *world) server() *server.Server {
 		Update: func(_ context.Context, _ identity.Device, room uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
 			return &mimi.UpdateRoomResponse{AcceptedAt: 8}, w.note(room.String(), r)
 		},
-		SubmitMessage: func(_ context.Context, _ identity.Device, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-			return &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, AcceptedAt: 9}, w.note(room.String(), r)
+		SubmitMessages: func(_ context.Context, _ identity.Device, room uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+			answers := []*mimi.SubmitMessageResponse{{Protocol: mimi.MLS10, AcceptedAt: 9}}
+			return slices.Repeat(answers, min(w.answers, len(r))), w.note(room.String(), r)
 		},
 		GroupInfo: func(_ context.Context, _ identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
 			return &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: room.String(), Status: mimi.GroupInfoNotAuthorized}, w.note(room.String(), r)

@@ -6,6 +6,7 @@ import (
 
 	"parley/clientapi/api"
 	"parley/identity"
+	"parley/mimi"
 	"parley/mls/wire"
 	"parley/syntax"
 	"parley/uri"
@@ -87,9 +88,39 @@ func (c *call) keyMaterial() (any, error) {
 	return forward(c, target, c.Server.KeyMaterial)
 }
 
-func (c *call) update() (any, error)        { return forwardRoom(c, c.Server.Update) }
-func (c *call) submitMessage() (any, error) { return forwardRoom(c, c.Server.SubmitMessage) }
-func (c *call) groupInfo() (any, error)     { return forwardRoom(c, c.Server.GroupInfo) }
+func (c *call) update() (any, error)    { return forwardRoom(c, c.Server.Update) }
+func (c *call) groupInfo() (any, error) { return forwardRoom(c, c.Server.GroupInfo) }
+
+// submitMessages takes messages in their order and answers as many as were judged.
+func (c *call) submitMessages() (any, error) {
+	room, err := c.room()
+	if err != nil {
+		return nil, err
+	}
+	var r api.SubmitMessages
+	if err := c.readTLS(&r); err != nil {
+		return nil, err
+	}
+	if n := len(r.Requests); n == 0 || n > api.MaxMessages {
+		return nil, refusal(api.BadRequest, "no messages, or too many in one request")
+	}
+	requests := make([]*mimi.SubmitMessageRequest, len(r.Requests))
+	for i := range r.Requests {
+		requests[i] = &r.Requests[i]
+	}
+	answers, err := c.SubmitMessages(c.ctx, c.device, room, requests)
+	if err != nil {
+		return nil, err
+	}
+	if len(answers) == 0 || len(answers) > len(requests) {
+		return nil, errNoAnswer
+	}
+	out := new(api.MessagesSubmitted)
+	for _, a := range answers {
+		out.Answers = append(out.Answers, *a)
+	}
+	return out, nil
+}
 
 func (c *call) ack() (any, error) {
 	var r api.Ack

@@ -141,7 +141,7 @@ func (b *trickle) Read(p []byte) (int, error) {
 
 func TestBodyThatDoesNotCome(t *testing.T) {
 	bubble(t, nil, func(l *lab) {
-		r, err := http.NewRequest("POST", l.origin+api.PathMessage+"?room=mimi://a.example/r/x", io.NopCloser(new(trickle)))
+		r, err := http.NewRequest("POST", l.origin+api.PathMessages+"?room=mimi://a.example/r/x", io.NopCloser(new(trickle)))
 		must(l.t, err)
 		r.Header.Set("Authorization", "Bearer "+token)
 		r.Header.Set("Content-Type", api.TypeTLS)

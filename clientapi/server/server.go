@@ -98,7 +98,7 @@ func (h *handler) calls() map[string]func(*call) (any, error) {
 		"POST " + api.PathRooms:       (*call).createRoom,
 		"POST " + api.PathKeyMaterial: (*call).keyMaterial,
 		"POST " + api.PathUpdate:      (*call).update,
-		"POST " + api.PathMessage:     (*call).submitMessage,
+		"POST " + api.PathMessages:    (*call).submitMessages,
 		"POST " + api.PathGroupInfo:   (*call).groupInfo,
 		"GET " + api.PathEvents:       (*call).events,
 		"GET " + api.PathStream:       (*call).stream,

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -147,8 +148,9 @@ func (w *world) server() *server.Server {
 		Update: func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error) {
 			return &mimi.UpdateRoomResponse{AcceptedAt: 9}, w.called("update", d.Client.String(), room.String())
 		},
-		SubmitMessage: func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-			return &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, AcceptedAt: 9}, w.called("submit", d.Client.String(), room.String())
+		SubmitMessages: func(ctx context.Context, d identity.Device, room uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+			answers := []*mimi.SubmitMessageResponse{{Protocol: mimi.MLS10, AcceptedAt: 9}}
+			return answers, w.called("submit", d.Client.String(), room.String(), strconv.Itoa(len(r)))
 		},
 		GroupInfo: func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
 			return &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: room.String(), Status: mimi.GroupInfoNotAuthorized}, w.called("groupInfo", d.Client.String(), room.String())
@@ -341,7 +343,7 @@ func (w *world) makeAsks() []ask {
 	tls := func(e mimi.Endpoint) ([]byte, map[string][]byte) { return samples[e].Body, samples[e].Hostile() }
 	keyMaterial, badKeyMaterial := tls(mimi.KeyMaterial)
 	update, badUpdate := tls(mimi.Update)
-	submit, badSubmit := tls(mimi.SubmitMessage)
+	submit, badSubmit := messages(t, samples[mimi.SubmitMessage])
 	groupInfo, badGroupInfo := tls(mimi.GroupInfo)
 	suite1, suite2 := kindOf(t, 1), kindOf(t, 2)
 	return []ask{
@@ -354,7 +356,7 @@ func (w *world) makeAsks() []ask {
 		{"POST", api.PathRooms, inRoom, api.TypeTLS, create, mimitest.Sample{Body: create}.Hostile(), "create " + me + " " + room, api.TypeJSON},
 		{"POST", api.PathKeyMaterial, url.Values{"user": {target}}, api.TypeTLS, keyMaterial, badKeyMaterial, "keyMaterial " + me + " " + target, api.TypeTLS},
 		{"POST", api.PathUpdate, inRoom, api.TypeTLS, update, badUpdate, "update " + me + " " + room, api.TypeTLS},
-		{"POST", api.PathMessage, inRoom, api.TypeTLS, submit, badSubmit, "submit " + me + " " + room, api.TypeTLS},
+		{"POST", api.PathMessages, inRoom, api.TypeTLS, submit, badSubmit, "submit " + me + " " + room + " 2", api.TypeTLS},
 		{"POST", api.PathGroupInfo, inRoom, api.TypeTLS, groupInfo, badGroupInfo, "groupInfo " + me + " " + room, api.TypeTLS},
 		{"GET", api.PathEvents, url.Values{"after": {"3"}, "wait": {"0"}}, "", nil, nil, "events " + me, api.TypeTLS},
 		{"GET", api.PathStream, url.Values{"after": {"3"}}, "", nil, nil, "events " + me, api.TypeStream},
@@ -387,6 +389,10 @@ func structures(t testing.TB) (packages, create []byte) {
 			leaf := of.KeyPackage.Leaf
 			create, err = syntax.Marshal(&api.CreateRoom{
 				GroupInfo: wire.GroupInfo{Context: wire.GroupContext{Version: wire.MLS10, Suite: 1, GroupID: bytes.Repeat([]byte{0x5a}, 16), TreeHash: bytes.Repeat([]byte{3}, 32)}, Signature: bytes.Repeat([]byte{7}, 64)},
+	body = encode(2)
+	hostile = mimitest.Sample{Body: body}.Hostile()
+	hostile["no message"], hostile["too many messages"] = encode(0), encode(api.MaxMessages+1)
+	return body, hostile
 				Tree:      wire.RatchetTree{Nodes: []*wire.Node{{Leaf: &leaf}}},
 			})
 			must(t, err)

@@ -171,9 +171,9 @@ func (l *link) Update(ctx context.Context, room uri.Room, r *mimi.UpdateRequest)
 	return through(ctx, l, func() (*mimi.UpdateRoomResponse, error) { return l.Client.Update(ctx, room, r) })
 }
 
-// SubmitMessage implements client.Provider.
-func (l *link) SubmitMessage(ctx context.Context, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	return through(ctx, l, func() (*mimi.SubmitMessageResponse, error) { return l.Client.SubmitMessage(ctx, room, r) })
+// SubmitMessages implements client.Provider.
+func (l *link) SubmitMessages(ctx context.Context, room uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	return through(ctx, l, func() ([]*mimi.SubmitMessageResponse, error) { return l.Client.SubmitMessages(ctx, room, r) })
 }
 
 // GroupInfo implements client.Provider.

@@ -375,8 +375,8 @@ func (d *Device) Message(at uri.Room, text string) *mimi.SubmitMessageRequest {
 func (d *Device) Submit(at uri.Room, r *mimi.SubmitMessageRequest) *mimi.SubmitMessageResponse {
 	w := d.world()
 	w.T.Helper()
-	answer, err := d.Home.Follower.SubmitMessage(w.T.Context(), d.Client, at, r)
-	return must(w, answer, err)
+	answers, err := d.Home.Follower.SubmitMessages(w.T.Context(), d.Client, at, []*mimi.SubmitMessageRequest{r})
+	return must(w, answers, err)[0]
 }
 
 // Send sends a text that has to be accepted.

@@ -149,8 +149,12 @@ func (h *home) Update(ctx context.Context, at uri.Room, r *mimi.UpdateRequest) (
 	return retry(h.ask(Asked{What: mimi.Update, Room: at, Update: r}).Follower.Update(ctx, h.self(), at, r))
 }
 
-func (h *home) SubmitMessage(ctx context.Context, at uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error) {
-	return retry(h.ask(Asked{What: mimi.SubmitMessage, Room: at, Message: r}).Follower.SubmitMessage(ctx, h.self(), at, r))
+func (h *home) SubmitMessages(ctx context.Context, at uri.Room, list []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error) {
+	var home *Provider
+	for _, r := range list {
+		home = h.ask(Asked{What: mimi.SubmitMessage, Room: at, Message: r})
+	}
+	return retry(home.Follower.SubmitMessages(ctx, h.self(), at, list))
 }
 
 func (h *home) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
