@@ -195,7 +195,7 @@ func (s *session) judge(m *submission, now time.Time) (*mimi.SubmitMessageRespon
 	if err != nil || user.Provider() != s.caller {
 		return refuse(mimi.SubmitNotAllowed) // P-SM-03
 	}
-	sender, err := readPerson(tx, at, user.String())
+	sender, err := s.record(user.String())
 	if err != nil {
 		return nil, err
 	}
@@ -210,4 +210,16 @@ func (s *session) judge(m *submission, now time.Time) (*mimi.SubmitMessageRespon
 		return refuse(mimi.SubmitEpochTooOld) // P-SM-07
 	}
 	return &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, Code: mimi.SubmitAccepted}, nil
+}
+
+// record reads a participant's record, once for all of one sender's messages.
+func (s *session) record(user string) (*person, error) {
+	if s.sender == user {
+		return s.person, nil
+	}
+	p, err := readPerson(s.tx, s.at, user)
+	if err == nil {
+		s.sender, s.person = user, p
+	}
+	return p, err
 }

@@ -40,11 +40,12 @@ type Server struct {
 	PublishKeyPackages func(ctx context.Context, d identity.Device, r *api.KeyPackages) error
 	CountKeyPackages   func(ctx context.Context, d identity.Device) (*api.KeyPackageCount, error)
 
-	CreateRoom    func(ctx context.Context, d identity.Device, room uri.Room, r *api.CreateRoom) (*api.RoomCreated, error)
-	KeyMaterial   func(ctx context.Context, d identity.Device, target uri.User, r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error)
-	Update        func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error)
-	SubmitMessage func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.SubmitMessageRequest) (*mimi.SubmitMessageResponse, error)
-	GroupInfo     func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error)
+	CreateRoom  func(ctx context.Context, d identity.Device, room uri.Room, r *api.CreateRoom) (*api.RoomCreated, error)
+	KeyMaterial func(ctx context.Context, d identity.Device, target uri.User, r *mimi.KeyMaterialRequest) (*mimi.KeyMaterialResponse, error)
+	Update      func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.UpdateRequest) (*mimi.UpdateRoomResponse, error)
+	// SubmitMessages answers the first messages of a room, at least one, or returns an error.
+	SubmitMessages func(ctx context.Context, d identity.Device, room uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error)
+	GroupInfo      func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error)
 
 	// Events returns at most limit events behind the cursor, in order, and whether more wait. A nil cursor means the last
 	// acknowledged one. What it returns at once should be bounded in octets too: a stream holds it until it is sent.

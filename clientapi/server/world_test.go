@@ -364,6 +364,22 @@ func (w *world) makeAsks() []ask {
 	}
 }
 
+// messages is a request with a message twice; and what must not pass as one.
+func messages(t testing.TB, one mimitest.Sample) (body []byte, hostile map[string][]byte) {
+	t.Helper()
+	var r mimi.SubmitMessageRequest
+	must(t, syntax.Unmarshal(one.Body, &r))
+	encode := func(n int) []byte {
+		body, err := syntax.Marshal(&api.SubmitMessages{Requests: slices.Repeat([]mimi.SubmitMessageRequest{r}, n)})
+		must(t, err)
+		return body
+	}
+	body = encode(2)
+	hostile = mimitest.Sample{Body: body}.Hostile()
+	hostile["no message"], hostile["too many messages"] = encode(0), encode(api.MaxMessages+1)
+	return body, hostile
+}
+
 func kindOf(t testing.TB, id wire.CipherSuite) string {
 	t.Helper()
 	s, err := suite.Lookup(id)
