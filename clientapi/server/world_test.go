@@ -405,10 +405,6 @@ func structures(t testing.TB) (packages, create []byte) {
 			leaf := of.KeyPackage.Leaf
 			create, err = syntax.Marshal(&api.CreateRoom{
 				GroupInfo: wire.GroupInfo{Context: wire.GroupContext{Version: wire.MLS10, Suite: 1, GroupID: bytes.Repeat([]byte{0x5a}, 16), TreeHash: bytes.Repeat([]byte{3}, 32)}, Signature: bytes.Repeat([]byte{7}, 64)},
-	body = encode(2)
-	hostile = mimitest.Sample{Body: body}.Hostile()
-	hostile["no message"], hostile["too many messages"] = encode(0), encode(api.MaxMessages+1)
-	return body, hostile
 				Tree:      wire.RatchetTree{Nodes: []*wire.Node{{Leaf: &leaf}}},
 			})
 			must(t, err)
