@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/contact"
 	"parley/follower"
 	"parley/hub"
 	"parley/identity"
@@ -30,6 +31,9 @@ type Stores struct {
 	Pins func(ctx context.Context, f func(identity.PinTx) error) error
 	// People runs a transaction of the addresses and profiles.
 	People func(ctx context.Context, f func(identity.PeopleTx) error) error
+	// Contact knows the users of Accounts.
+	Contact contact.Store
+	Cases   hub.Cases
 	// Reopen closes the store and opens the same state again; nil when the store forgets.
 	Reopen func(t *testing.T) Stores
 }
@@ -48,6 +52,8 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"KeyPackages", packageTests()},
 		{"accounts", accountTests()},
 		{"people", peopleTests()},
+		{"contact", contactTests()},
+		{"abuse reports", caseTests()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

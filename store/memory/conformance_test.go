@@ -19,6 +19,8 @@ func TestConformance(t *testing.T) {
 			Accounts:    s.Accounts.Update,
 			Pins:        s.Accounts.UpdatePins,
 			People:      s.Accounts.UpdatePeople,
+			Contact:     s.Contact(),
+			Cases:       s.Cases(),
 		}
 	})
 }

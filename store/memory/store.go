@@ -59,6 +59,8 @@ func New() *Store {
 		inboxes:  make(map[uri.Client]queue),
 		packages: make(map[string]kept),
 		stocks:   make(map[uri.Client][]string),
+		contacts: newContacts(),
+		cases:    newCases(),
 	}}
 }
 
@@ -80,6 +82,9 @@ type state struct {
 
 	packages map[string]kept         // by KeyPackageRef
 	stocks   map[uri.Client][]string // references in the order of publishing
+
+	contacts contacts
+	cases    cases
 }
 
 // tx is one transaction.

@@ -54,6 +54,8 @@ func stores(t *testing.T, path string) storetest.Stores {
 		Accounts:    s.Accounts.Update,
 		Pins:        s.Accounts.UpdatePins,
 		People:      s.Accounts.UpdatePeople,
+		Contact:     s.Contact(),
+		Cases:       s.Cases(),
 		Reopen: func(t *testing.T) storetest.Stores {
 			stop()
 			return stores(t, path)

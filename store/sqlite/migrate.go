@@ -19,8 +19,11 @@ var schema string
 //go:embed people.sql
 var peopleSchema string
 
+//go:embed contact.sql
+var contactSchema string
+
 // migrations take the schema from version i to i+1; they only ever grow. The first one is the whole schema.
-var migrations = []string{schema, peopleSchema}
+var migrations = []string{schema, peopleSchema, contactSchema}
 
 // ErrNewer means that a newer parley wrote the database.
 var ErrNewer = errors.New("sqlite: the store was written by a newer version of parley")
