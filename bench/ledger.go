@@ -34,6 +34,18 @@ type lane struct {
 	views  []*view
 }
 
+// delivered counts the messages of a lane that came to others than their sender.
+func (l *ledger) delivered(n *lane) (sum int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, v := range n.views {
+		if !v.echo {
+			sum += v.seen
+		}
+	}
+	return sum
+}
+
 // view is what one device saw of a lane. Views of the sender itself are the echoes of its messages.
 type view struct {
 	lane  *lane

@@ -14,6 +14,7 @@ type Load struct {
 	Setup
 	Pairs    int           // 0 means 16: a sender at one provider and a receiver at the other, in a room of their own
 	Warmup   time.Duration // before the measurement; 0 means 2 s
+	Hub      Hub           // of the rooms
 	Duration time.Duration // of the saturated phase; 0 with Messages 0: none
 	Messages int           // ends the saturated phase after so many
 	Rate     float64       // messages per second at light load; 0: not measured
@@ -53,7 +54,7 @@ func Run(ctx context.Context, l Load) (report *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.pairs(ctx, l.Pairs); err != nil {
+	if err := w.pairs(ctx, l.Pairs, l.Hub); err != nil {
 		return nil, err
 	}
 	idle, err := w.begin(ctx)
@@ -77,15 +78,35 @@ func Run(ctx context.Context, l Load) (report *Report, err error) {
 	return report, err
 }
 
-// pairs forms the rooms. Senders are at the first provider; the hub is the sender's provider in one half of the rooms and the receiver's
-// in the other.
-func (w *world) pairs(ctx context.Context, n int) error {
+// Hub says which provider is the hub of the rooms of a measurement.
+type Hub string
+
+const (
+	HubBoth     Hub = ""         // the sender's in one half of the rooms, the receiver's in the other
+	HubSender   Hub = "sender"   // the sender's: what it sends together is accepted together
+	HubReceiver Hub = "receiver" // the receiver's: every message is a request between the providers
+)
+
+// creator is the server of the member who creates the room with a number.
+func (h Hub) creator(room int) int {
+	switch h {
+	case HubSender:
+		return 0
+	case HubReceiver:
+		return 1
+	}
+	return room % 2
+}
+
+// pairs forms the rooms. Senders are at the first provider.
+func (w *world) pairs(ctx context.Context, n int, hub Hub) error {
 	for i := range n {
-		p, err := w.form(ctx, i%2, 1-i%2)
+		creator := hub.creator(i)
+		p, err := w.form(ctx, creator, 1-creator)
 		if err != nil {
 			return err
 		}
-		w.sends(p, p.members[i%2])
+		w.sends(p, p.members[creator])
 	}
 	w.say("%d pairs are in their rooms", n)
 	return nil

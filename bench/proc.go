@@ -140,6 +140,7 @@ type sample struct {
 	database  int64    // of all servers
 	own       process  // this process, which is the devices
 	delivered int
+	near      int // of those delivered, in rooms whose hub is the sender's provider
 }
 
 // take reads the moment at which a phase begins. What costs the servers something comes first.
@@ -176,6 +177,7 @@ func (w *world) counters(ctx context.Context) (sum counters, err error) {
 func (w *world) read(s *sample) (err error) {
 	s.at = time.Now()
 	_, s.delivered, _ = w.ledger.counts()
+	s.near = w.near()
 	for _, server := range w.servers {
 		p, err := readProcess(server.Pid())
 		if err != nil {

@@ -37,6 +37,7 @@ type Machine struct {
 type Phase struct {
 	Seconds    float64 `json:"seconds"`
 	Messages   int     `json:"messages"`
+	Near       float64 `json:"share_hub_at_sender"` // of the messages: in rooms whose hub is the sender's provider
 	PerSecond  float64 `json:"messages_per_second"`
 	CPU        float64 `json:"cpu_seconds_per_1000"` // of both servers, user and system
 	System     float64 `json:"cpu_system_seconds_per_1000"`
@@ -65,6 +66,7 @@ type Cost struct {
 func (w *world) phase(from, to *sample, log []delivery) *Phase {
 	p := &Phase{Seconds: to.at.Sub(from.at).Seconds(), Messages: to.delivered - from.delivered}
 	n := float64(max(p.Messages, 1))
+	p.Near = float64(to.near-from.near) / n
 	var all, system time.Duration
 	var written int64
 	for i, s := range w.servers {
@@ -159,7 +161,7 @@ func (r *Report) Print(out io.Writer) error {
 
 func (p *Phase) print(name string, line func(string, ...any)) {
 	line("\t")
-	line("%s\t%d messages in %.1f s: %.0f/s", name, p.Messages, p.Seconds, p.PerSecond)
+	line("%s\t%d messages in %.1f s: %.0f/s; the sender's provider is the hub for %.0f %%", name, p.Messages, p.Seconds, p.PerSecond, 100*p.Near)
 	line("CPU\t%.3f s per 1,000 messages over both servers (%.3f of it in the kernel)", p.CPU, p.System)
 	for _, s := range p.PerServer {
 		line("\t%s: %.3f s per 1,000, %.0f MB", s.Domain, s.CPU, float64(s.RSS)/1e6)

@@ -178,6 +178,18 @@ func (w *world) sends(p *place, sender *member) {
 	reader.sheet.frees(sender.lane, sender.window)
 }
 
+// near counts the messages that were delivered in rooms whose hub is the sender's provider.
+func (w *world) near() (n int) {
+	for _, p := range w.places {
+		for _, m := range p.members {
+			if m.lane != nil && p.room.Provider() == m.account.User.Provider() {
+				n += w.ledger.delivered(m.lane)
+			}
+		}
+	}
+	return n
+}
+
 // stream sends as fast as the window allows, until stop is closed.
 func (m *member) stream(ctx context.Context, stop <-chan struct{}) error {
 	for {

@@ -47,8 +47,8 @@ const (
 	pollWait      = 50 * time.Second // how long an empty poll is held
 	retryPoll     = time.Second      // first pause after a poll that failed; doubled up to retryPollMost
 	retryPollMost = 30 * time.Second
-	ackAfter      = 2 * time.Second        // acknowledgements are gathered for this long,
-	ackMany       = 16                     // or for so many events
+	ackAfter      = 5 * time.Second        // acknowledgements are gathered for this long,
+	ackMany       = 64                     // or for so many events
 	learnPause    = 250 * time.Millisecond // between learning authorities and trying again what failed without them
 	stockEvery    = time.Minute            // KeyPackages are counted this often
 	patience      = time.Minute            // how long an event waits for authorities

@@ -22,7 +22,7 @@ type benchFlags struct {
 	pairs, outstanding, messages, size, kills int
 	seconds, rate, light                      float64
 	seed                                      uint64
-	dir, profiles                             string
+	dir, profiles, hub                        string
 	asJSON                                    *bool
 }
 
@@ -47,6 +47,7 @@ The exit code is 1 when a message was lost, doubled, reordered or changed.`,
 	var f benchFlags
 	flags := c.Flags()
 	flags.IntVar(&f.pairs, "pairs", 16, "senders, each with a receiver at the other provider")
+	flags.StringVar(&f.hub, "hub", "both", "which provider is the hub of the rooms: the sender's, the receiver's, or both in turn")
 	flags.IntVar(&f.outstanding, "outstanding", 64, "messages of a sender that are on their way at once")
 	flags.IntVar(&f.messages, "messages", 0, "end the saturated phase after so many messages instead of --seconds")
 	flags.Float64Var(&f.seconds, "seconds", 10, "length of the saturated phase; 0 leaves it out")
@@ -90,7 +91,12 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 
 func (f *benchFlags) measure(ctx context.Context, c *cobra.Command, s bench.Setup) error {
 	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
-	load := bench.Load{Setup: s, Pairs: f.pairs, Messages: f.messages, Rate: f.rate, Light: seconds(f.light), Profiles: f.profiles}
+	hubs := map[string]bench.Hub{"both": bench.HubBoth, "sender": bench.HubSender, "receiver": bench.HubReceiver}
+	hub, ok := hubs[f.hub]
+	if !ok {
+		return usageError{errors.New("--hub is sender, receiver or both")}
+	}
+	load := bench.Load{Setup: s, Hub: hub, Pairs: f.pairs, Messages: f.messages, Rate: f.rate, Light: seconds(f.light), Profiles: f.profiles}
 	if f.messages == 0 {
 		load.Duration = seconds(f.seconds)
 	}
