@@ -12,6 +12,7 @@ import (
 	"parley/mimi"
 	"parley/mls/wire"
 	"parley/policy"
+	"parley/store/memory"
 	"parley/storetest/roletest"
 	"parley/syntax"
 )
@@ -243,6 +244,84 @@ func TestTimestamps(t *testing.T) {
 		}
 		if n := len(c.alice.Texts); n < 2*each {
 			t.Errorf("Alice opened %d messages", n)
+		}
+	})
+}
+
+func TestSubmitTogether(t *testing.T) {
+	c := newCast(t)
+	c.gather(c.bob)
+	together := func(requests ...*mimi.SubmitMessageRequest) []*mimi.SubmitMessageResponse {
+		t.Helper()
+		answers, err := c.hub.Hub.SubmitMessages(t.Context(), c.bob.Home.URI, c.room, requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answers
+	}
+	seal := func(texts ...string) (out []*mimi.SubmitMessageRequest) {
+		for _, text := range texts {
+			out = append(out, c.bob.Message(c.room, text))
+		}
+		return out
+	}
+	future := func(r *mimi.SubmitMessageRequest) *mimi.SubmitMessageRequest {
+		bad := *r
+		private := *r.Message.Private
+		private.Epoch++
+		bad.Message.Private = &private
+		return &bad
+	}
+	c.Run("all are accepted in their order, in one transaction", func(t *testing.T) {
+		before := len(c.log())
+		answers := together(seal("1", "2", "3")...)
+		c.Sync()
+		if len(answers) != 3 || len(c.log()) != before+3 {
+			t.Fatalf("%d answers, %d items", len(answers), len(c.log())-before)
+		}
+		if got := c.alice.Texts[len(c.alice.Texts)-3:]; !slices.Equal(got, []string{"1", "2", "3"}) {
+			t.Errorf("Alice reads %q", got)
+		}
+		c.failing(memory.Lost) // one outcome: a second transaction would be stored
+		if _, err := c.hub.Hub.SubmitMessages(t.Context(), c.bob.Home.URI, c.room, seal("4", "5")); err == nil {
+			t.Error("accepted what is not durable")
+		}
+		if len(c.log()) != before+3 {
+			t.Error("a part of what was not accepted is in the log")
+		}
+	})
+	c.Run("nothing behind one that is not accepted", func(t *testing.T) {
+		list := seal("6", "7", "8")
+		list[1] = future(list[1])
+		before := len(c.log())
+		answers := together(list...)
+		if len(answers) != 2 || answers[0].Code != mimi.SubmitAccepted || answers[1].Code != mimi.SubmitNotAllowed || len(c.log()) != before+1 {
+			t.Errorf("%d answers, %d items", len(answers), len(c.log())-before)
+		}
+	})
+	c.Run("what was accepted before gets its answer again, and what follows is taken", func(t *testing.T) {
+		list := seal("9", "10", "11")
+		first := together(list[:2]...)
+		c.Pass(time.Second)
+		before := len(c.log())
+		answers := together(append(list, list[2])...)
+		if len(answers) != 4 || len(c.log()) != before+1 {
+			t.Fatalf("%d answers, %d items", len(answers), len(c.log())-before)
+		}
+		if answers[1].AcceptedAt != first[1].AcceptedAt || answers[2].AcceptedAt == first[1].AcceptedAt || answers[3].AcceptedAt != answers[2].AcceptedAt {
+			t.Error("other times than before")
+		}
+	})
+	c.Run("a malformed one ends the request; as the first it is refused", func(t *testing.T) {
+		list := seal("12", "13")
+		list[1].SendingURI = "bob"
+		before := len(c.log())
+		if answers := together(list...); len(answers) != 1 || len(c.log()) != before+1 {
+			t.Errorf("%d answers, %d items", len(answers), len(c.log())-before)
+		}
+		for _, bad := range [][]*mimi.SubmitMessageRequest{list[1:], nil} {
+			_, err := c.hub.Hub.SubmitMessages(t.Context(), c.bob.Home.URI, c.room, bad)
+			c.failsWith(err, mimi.BadRequest)
 		}
 	})
 }
