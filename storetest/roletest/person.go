@@ -27,6 +27,8 @@ type Person struct {
 	Asked []Asked
 	// Tamper may change what comes as an answer to a request for a GroupInfo; nil leaves it.
 	Tamper func(r *mimi.GroupInfoRequest, answer *mimi.GroupInfoResponse)
+	// Between stands between the client and its provider from the next Reopen on; nil: nothing does.
+	Between func(client.Provider) client.Provider
 }
 
 // Asked is a request of a client.
@@ -83,7 +85,11 @@ func (w *World) Person(domain, user, name string) *Person {
 func (p *Person) Reopen() {
 	w := p.Device.world()
 	w.T.Helper()
-	c, err := client.Open(w.T.Context(), client.Config{Store: p.Disk, Provider: &home{p}, MLS: w.MLS(), Now: w.Now, Wanted: 3})
+	var provider client.Provider = &home{p}
+	if p.Between != nil {
+		provider = p.Between(provider)
+	}
+	c, err := client.Open(w.T.Context(), client.Config{Store: p.Disk, Provider: provider, MLS: w.MLS(), Now: w.Now, Wanted: 3})
 	p.Client = must(w, c, err)
 }
 
