@@ -144,6 +144,10 @@ func primary(err error) int32 {
 
 // classify turns an error of the engine into one that a caller can act on.
 func classify(err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.code == codes.SQLITE_IOERR_SHMSIZE { // the index of the log cannot grow
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
 	switch primary(err) {
 	case codes.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", ErrFull, err)

@@ -50,6 +50,7 @@ type Store struct {
 	failed   chan struct{} // closed when broken is set
 	stopped  chan struct{} // closed when Run has returned
 	broken   atomic.Pointer[error]
+	full     atomic.Bool // see Full
 	commits  atomic.Uint64
 	groups   atomic.Uint64
 }

@@ -172,7 +172,9 @@ func (s *Store) commitGroup(group []*request) {
 	s.turn.Unlock()
 	if err != nil {
 		s.writer.forget()
-		err = s.judge(err)
+		if err = s.judge(err); errors.Is(err, ErrFull) {
+			s.full.Store(true)
+		}
 	}
 	for _, r := range group {
 		if r.err == nil {
