@@ -20,6 +20,7 @@ type Event struct {
 	Room      uri.Room
 	Timestamp uint64 // milliseconds since 1970, the hub's acceptance time
 	Body      []byte // mimi.FanoutMessage
+	Consent   bool   // Body is a mimi.ConsentEntry, and there is no room
 }
 
 // Provider is the device's own provider: the client API over HTTPS, or a simulated one.

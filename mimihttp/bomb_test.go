@@ -93,7 +93,8 @@ func (w *world) hand(s mimitest.Sample, body io.Reader, length, limit int64) (st
 	w.t.Helper()
 	server := mimihttp.NewServer(mimihttp.ServerConfig{
 		Tenant: func(string) (*mimihttp.Tenant, bool) { return w.tenant("a.example", &w.service), true },
-		Limits: mimihttp.BodyLimits{KeyMaterial: limit, Update: limit, SubmitMessage: limit, Notify: limit, GroupInfo: limit},
+		Limits: mimihttp.BodyLimits{KeyMaterial: limit, Update: limit, SubmitMessage: limit, Notify: limit, GroupInfo: limit,
+			RequestConsent: limit, UpdateConsent: limit, ReportAbuse: limit},
 	})
 	r := httptest.NewRequest(http.MethodPost, "https://a.example"+mimitest.Path(s.Endpoint, s.Target), body)
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{w.peer.Leaf}}

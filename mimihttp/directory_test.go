@@ -357,6 +357,12 @@ func TestEveryEndpoint(t *testing.T) {
 			err = c.Notify(t.Context(), hub, decoded[mimi.NotifyBody](t, s))
 		case mimi.SubmitMessage:
 			_, err = c.SubmitMessage(t.Context(), hub, decoded[mimi.SubmitMessageRequest](t, s))
+		case mimi.RequestConsent:
+			err = c.RequestConsent(t.Context(), decoded[mimi.ConsentEntry](t, s))
+		case mimi.UpdateConsent:
+			err = c.UpdateConsent(t.Context(), decoded[mimi.ConsentEntry](t, s))
+		case mimi.ReportAbuse:
+			err = c.ReportAbuse(t.Context(), hub, decoded[mimi.AbuseReport](t, s))
 		case mimi.GroupInfo:
 			_, err = c.GroupInfo(t.Context(), hub, decoded[mimi.GroupInfoRequest](t, s))
 		}
@@ -365,7 +371,7 @@ func TestEveryEndpoint(t *testing.T) {
 		}
 	}
 	calls := w.service.Calls()
-	if len(calls) != 5 {
+	if len(calls) != len(mimitest.Samples(t)) {
 		t.Fatalf("calls %v", calls)
 	}
 	for _, call := range calls {
@@ -375,7 +381,7 @@ func TestEveryEndpoint(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if len(seen) != 6 || seen[0].Endpoint != "directory" || seen[3].Endpoint != "notify" || seen[3].Status != 201 ||
+	if len(seen) != 1+len(calls) || seen[0].Endpoint != "directory" || seen[3].Endpoint != "notify" || seen[3].Status != 201 ||
 		seen[4].BytesOut == 0 || seen[4].BytesIn == 0 || seen[4].Peer.Domain() != "a.example" || seen[4].Side != mimihttp.ClientSide {
 		t.Errorf("events %+v", seen)
 	}

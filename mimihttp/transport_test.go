@@ -193,7 +193,8 @@ func TestTransportRows(t *testing.T) {
 	t.Run("P-TR-14 body limits hold before buffering", func(t *testing.T) {
 		const limit = 10_000
 		w := newWorld(t, func(c *mimihttp.ServerConfig) {
-			c.Limits = mimihttp.BodyLimits{KeyMaterial: limit, Update: limit, SubmitMessage: limit, Notify: limit, GroupInfo: limit}
+			c.Limits = mimihttp.BodyLimits{KeyMaterial: limit, Update: limit, SubmitMessage: limit, Notify: limit, GroupInfo: limit,
+				RequestConsent: limit, UpdateConsent: limit, ReportAbuse: limit}
 		})
 		for _, s := range mimitest.Samples(t) {
 			declared := &endless{}
@@ -322,7 +323,7 @@ func TestPathsAndMethods(t *testing.T) {
 		"nothing":       {"/mimi/submitMessage/", 404},
 		"no variable":   {"/mimi/submitMessage", 404},
 		"unknown":       {"/mimi/submit/a.example/r/clubhouse", 404},
-		"not offered":   {"/mimi/reportAbuse/a.example/r/clubhouse", 404},
+		"not offered":   {"/mimi/proxyDownload/a.example/r/clubhouse", 404},
 		"broken escape": {"/mimi/submitMessage/a.example/r/%2", 0},
 		"other kind":    {"/mimi/submitMessage/a.example/x/clubhouse", 400},
 	} {

@@ -26,12 +26,35 @@ func Samples(t testing.TB) []Sample {
 		{mimi.SubmitMessage, Room, first(t, "submit", "SubmitMessageRequest")},
 		{mimi.GroupInfo, Room, first(t, "group-info", "GroupInfoRequest")},
 	}
+	out = append(out, consents(t)...)
+	out = append(out, Sample{mimi.ReportAbuse, Room, first(t, "abuse", "AbuseReport")})
 	var r mimi.KeyMaterialRequest
 	if err := syntax.Unmarshal(out[0].Body, &r); err != nil {
 		t.Fatal(err)
 	}
 	out[0].Target = r.TargetUser
 	return out
+}
+
+// consents are what goes to a.example: a request to its user Alice, and a revoke by Bob of what Alice asked for. The path names the
+// domain only.
+func consents(t testing.TB) []Sample {
+	t.Helper()
+	var r mimi.ConsentEntry
+	if err := syntax.Unmarshal(first(t, "consent", "ConsentEntry"), &r); err != nil {
+		t.Fatal(err)
+	}
+	encode := func(op mimi.ConsentOperation) []byte {
+		r.Operation = op
+		octets, err := syntax.Marshal(&r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return octets
+	}
+	answer := encode(mimi.ConsentRevoke)
+	r.Requester, r.Target = r.Target, r.Requester
+	return []Sample{{mimi.RequestConsent, "a.example", encode(mimi.ConsentRequest)}, {mimi.UpdateConsent, "a.example", answer}}
 }
 
 func first(t testing.TB, file, structure string) []byte {

@@ -20,6 +20,9 @@ type Config struct {
 	Keys  *Keys
 	Peers []Peer
 
+	// Consent says who may contact our users.
+	Consent Consent
+
 	// Federation is the side of other providers: HTTPS with mutual TLS.
 	Federation Endpoint
 	// Authority stands in the URLs of the directory; empty: the provider's domain, with the port of the listener unless it is 443.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/follower"
+	"parley/hub"
 	"parley/identity"
 	"parley/inbox"
 	"parley/keypkg"
@@ -24,6 +25,7 @@ type desk struct {
 	now      func() time.Time
 	accounts *identity.Accounts
 	packages *keypkg.Packages
+	hub      *hub.Hub
 	follower *follower.Follower
 	inboxes  *inbox.Inboxes
 	outbox   *outbox.Outbox
@@ -37,6 +39,7 @@ func newDesk(self uri.Provider, peers []Peer, s *Store, now func() time.Time, pi
 	return &desk{
 		self: self, peers: peers, now: now, pins: pins, accept: accept,
 		accounts: &identity.Accounts{Provider: self, Update: s.UpdateAccounts, View: s.ViewAccounts, Now: now},
+		hub:      hub.New(hub.Config{Self: self, Store: s.Hub, Cases: s.Cases, Now: now}),
 		packages: keypkg.New(keypkg.Config{Self: self, Store: s.KeyPackages, Now: now}),
 		follower: follower.New(follower.Config{Self: self, Store: s.Follower, Now: now}),
 		inboxes:  inbox.New(inbox.Config{Store: s.Inbox, Now: now}),
@@ -48,7 +51,7 @@ func newDesk(self uri.Provider, peers []Peer, s *Store, now func() time.Time, pi
 func (p *Provider) desk() *desk {
 	return &desk{
 		self: p.cfg.Provider, peers: p.cfg.Peers, now: p.cfg.Now, pins: p.authorities.pins.All, accept: p.authorities.accept,
-		accounts: p.accounts, packages: p.packages, follower: p.follower, inboxes: p.inboxes, outbox: p.outbox, running: p,
+		accounts: p.accounts, packages: p.packages, hub: p.hub, follower: p.follower, inboxes: p.inboxes, outbox: p.outbox, running: p,
 	}
 }
 
@@ -61,6 +64,7 @@ func (d *desk) operator() *Operator {
 			return d.invite(ctx, name, d.accounts.Restore)
 		},
 		Users: d.users, Revoke: d.revoke, Remove: d.remove, Accept: d.accept, Peers: d.peerEntries, Parked: d.parked, Retry: d.retry, Drop: d.drop,
+		Reports: d.reports, Resolve: d.resolve,
 	}
 }
 

@@ -29,6 +29,7 @@ func (d *devices) server() *server.Server {
 		Authenticate: d.accounts.Authenticate, Enrol: d.enrol, Renew: d.renew, Self: d.selfOf, Authorities: d.authoritiesOf,
 		PublishKeyPackages: d.publish, CountKeyPackages: d.count,
 		CreateRoom: d.createRoom, KeyMaterial: d.keyMaterial, Update: d.update, SubmitMessages: d.submit, GroupInfo: d.groupInfo,
+		Consent: d.consent, Consents: d.consents, Block: d.block, Report: d.report,
 		Events: d.events, Ack: d.ack, Wake: func(v identity.Device) (<-chan struct{}, func()) { return d.wakes.wait(v.Client) },
 		Stopping: d.stopping, Log: d.log,
 	}
@@ -138,6 +139,9 @@ func (d *devices) createRoom(ctx context.Context, v identity.Device, room uri.Ro
 	if room.Provider() != d.cfg.Provider {
 		return nil, &api.Error{Code: api.Forbidden, Detail: "a room is created at one's own provider"}
 	}
+	if room == newsRoom(d.cfg.Provider) {
+		return nil, &api.Error{Code: api.Forbidden, Detail: "a room cannot have that name"}
+	}
 	at, err := d.hub.CreateRoom(ctx, v.User, room, &r.GroupInfo, &r.Tree)
 	if err != nil {
 		return nil, err
@@ -183,9 +187,12 @@ func (d *devices) events(ctx context.Context, v identity.Device, after *uint64, 
 	if err != nil {
 		return nil, false, err
 	}
-	out := make([]api.Event, len(entries))
+	out, news := make([]api.Event, len(entries)), newsRoom(d.cfg.Provider)
 	for i, e := range entries {
 		out[i] = api.Event{Cursor: uint64(e.Cursor), Room: e.Room.String(), Kind: api.Fanout, Timestamp: e.Timestamp, Body: e.Body}
+		if e.Room == news {
+			out[i].Room, out[i].Kind = "", api.Consent
+		}
 	}
 	return out, more, nil
 }

@@ -48,12 +48,15 @@ func (l *Limits) fill() {
 func (l *Limits) rate(e mimi.Endpoint) mimihttp.Rate {
 	perSecond := map[mimi.Endpoint]float64{
 		mimi.KeyMaterial: l.KeyMaterial, mimi.Update: l.Update, mimi.SubmitMessage: l.SubmitMessage, mimi.Notify: l.Notify,
-		mimi.GroupInfo: l.GroupInfo,
+		mimi.GroupInfo: l.GroupInfo, mimi.RequestConsent: rareRequests, mimi.UpdateConsent: rareRequests, mimi.ReportAbuse: rareRequests,
 	}[e]
 	return mimihttp.Rate{PerSecond: perSecond, Burst: int(math.Ceil(perSecond * burstSeconds))}
 }
 
-const burstSeconds = 10
+const (
+	burstSeconds = 10
+	rareRequests = 20 // per second: what people do by hand
+)
 
 // limits bound costly requests (P-KM-30): token buckets per who asks whom. Repetitions of an answered request are not counted.
 type limits struct {

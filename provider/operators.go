@@ -31,6 +31,10 @@ type Operator struct {
 	Retry func(ctx context.Context, id string) error
 	// Drop gives up what was parked for good.
 	Drop func(ctx context.Context, id string) error
+	// Reports lists at most limit reports of misconduct whose number is above after: those that wait for a decision, or all.
+	Reports func(ctx context.Context, after uint64, limit int, all bool) ([]ReportEntry, error)
+	// Resolve notes what was decided on a report; ErrNoReport when none waits under the number.
+	Resolve func(ctx context.Context, id uint64, outcome string) error
 }
 
 // Invitation is a fresh enrolment code. It is shown once.

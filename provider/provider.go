@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parley/contact"
 	"parley/credential"
 	"parley/follower"
 	"parley/hub"
@@ -42,6 +43,7 @@ type Provider struct {
 	packages *keypkg.Packages
 	outbox   *outbox.Outbox
 	inboxes  *inbox.Inboxes
+	contact  *contact.Contact
 	accounts *identity.Accounts
 
 	authorities *authorities
@@ -49,6 +51,7 @@ type Provider struct {
 	wakes       wakes
 	revoked     sync.Map      // uri.Client: revoked since the process started, for streams that began before
 	outboxHint  chan struct{} // capacity one
+	errandHint  chan struct{} // capacity one
 	stopping    chan struct{} // closed when the provider begins to stop
 	stopped     atomic.Bool   // the same, to be read
 
@@ -75,7 +78,8 @@ func New(cfg Config) (*Provider, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, log: cfg.Log, metrics: newMetrics(), outboxHint: make(chan struct{}, 1), stopping: make(chan struct{})}
+	p := &Provider{cfg: cfg, log: cfg.Log, metrics: newMetrics(), outboxHint: make(chan struct{}, 1),
+		errandHint: make(chan struct{}, 1), stopping: make(chan struct{})}
 	if cfg.Trace != nil {
 		p.tracer = &tracer{log: p.log, out: cfg.Trace}
 	}
@@ -144,9 +148,12 @@ func (p *Provider) newRoles() {
 	p.hub = hub.New(hub.Config{
 		Self: p.cfg.Provider, Store: s.Hub, MLS: engine, Keys: p.cfg.Keys.signers(), Now: now, Claim: p.claim,
 		ValidateCredential: judge, Wake: func() { hint(p.outboxHint) }, Limit: limits.hub,
+		Cases: s.Cases, ReadContent: readContent,
 	})
+	p.contact = p.newContact(engine)
 	p.packages = keypkg.New(keypkg.Config{
 		Self: p.cfg.Provider, Store: s.KeyPackages, Now: now, ValidateCredential: judge, Limit: limits.claim,
+		Consent: p.contact.Check, HideUsers: p.cfg.Consent.HideUsers,
 		Validate: func(kp *wire.KeyPackage, now time.Time) error { return mls.ValidateKeyPackage(engine, kp, now) },
 	})
 	p.follower = follower.New(follower.Config{

@@ -47,6 +47,7 @@ func (p *Provider) Run(ctx context.Context) error {
 	c := newCarriers(work, p.send)
 	work(func(ctx context.Context) error { return p.dispatch(ctx, c) })
 	work(p.sweep)
+	work(p.errands)
 	work(p.refresh)
 	for _, l := range p.listeners() {
 		g.Go(l.serve)

@@ -98,6 +98,9 @@ func (p *Provider) claim(ctx context.Context, target uri.User, r *mimi.KeyMateri
 	if target.Provider() == p.cfg.Provider {
 		return (&service{p, p.cfg.Provider}).claimHere(ctx, target, r)
 	}
+	if answer, err := p.contact.Granted(ctx, target, r); err != nil || answer != nil {
+		return answer, err
+	}
 	peer, err := p.peers.For(target.Provider())
 	if err != nil {
 		return nil, err

@@ -30,6 +30,19 @@ type page struct {
 	Limit int    `json:"limit"`
 }
 
+// reportPage is a request for a part of the abuse reports.
+type reportPage struct {
+	After uint64 `json:"after"`
+	Limit int    `json:"limit"`
+	All   bool   `json:"all"`
+}
+
+// decision is what an operator has decided on a report.
+type decision struct {
+	ID      uint64 `json:"id"`
+	Outcome string `json:"outcome"`
+}
+
 type nothing struct{}
 
 // operators serves the socket.
@@ -55,6 +68,15 @@ func (p *Provider) operators() http.Handler {
 	})
 	handle(p, mux, "/outbox/list", func(ctx context.Context, _ nothing) (*ParkedList, error) { return o.Parked(ctx) })
 	handle(p, mux, "/outbox/retry", func(ctx context.Context, q name) (nothing, error) { return nothing{}, o.Retry(ctx, q.Name) })
+	handle(p, mux, "/abuse/list", func(ctx context.Context, q reportPage) ([]ReportEntry, error) {
+		if q.Limit < 1 || q.Limit > pageOfUsers {
+			return nil, ErrOperator
+		}
+		return o.Reports(ctx, q.After, q.Limit, q.All)
+	})
+	handle(p, mux, "/abuse/resolve", func(ctx context.Context, q decision) (nothing, error) {
+		return nothing{}, o.Resolve(ctx, q.ID, q.Outcome)
+	})
 	handle(p, mux, "/outbox/drop", func(ctx context.Context, q name) (nothing, error) { return nothing{}, o.Drop(ctx, q.Name) })
 	return mux
 }
@@ -82,7 +104,7 @@ func knownFailures() map[string]error {
 	return map[string]error{
 		"name": identity.ErrName, "user": identity.ErrUser, "device": identity.ErrUnknown, "removed": identity.ErrRemoved,
 		"no change": identity.ErrNoChange, "not parked": outbox.ErrNotParked, "busy": outbox.ErrBusy,
-		"operator": ErrOperator, "peer": ErrNoSuchPeer, "label": ErrLabel,
+		"operator": ErrOperator, "peer": ErrNoSuchPeer, "label": ErrLabel, "no report": ErrNoReport,
 	}
 }
 
@@ -151,6 +173,13 @@ func Dial(ctx context.Context, socket string) (*Operator, error) {
 		},
 		Parked: func(ctx context.Context) (*ParkedList, error) {
 			return socketCall[*ParkedList](ctx, c, "/outbox/list", nothing{})
+		},
+		Reports: func(ctx context.Context, after uint64, limit int, all bool) ([]ReportEntry, error) {
+			return socketCall[[]ReportEntry](ctx, c, "/abuse/list", reportPage{after, limit, all})
+		},
+		Resolve: func(ctx context.Context, id uint64, outcome string) error {
+			_, err := socketCall[nothing](ctx, c, "/abuse/resolve", decision{id, outcome})
+			return err
 		},
 		Retry: named("/outbox/retry"),
 		Drop:  named("/outbox/drop"),

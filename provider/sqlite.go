@@ -23,6 +23,7 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	out := &Store{
 		Hub: s.Hub(), Outbox: s.Outbox(), Follower: s.Follower(), Inbox: s.Inbox(), KeyPackages: s.KeyPackages(),
+		Contact: s.Contact(), Cases: s.Cases(),
 		UpdateAccounts: whenFull(s.Accounts.Update), ViewAccounts: s.Accounts.View,
 		UpdatePins: whenFull(s.Accounts.UpdatePins), ViewPins: s.Accounts.ViewPins,
 		Run: []func(context.Context) error{s.Run, s.Checkpoints},
@@ -33,6 +34,8 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	out.Follower.Update = whenFull(out.Follower.Update)
 	out.Inbox.Update = whenFull(out.Inbox.Update)
 	out.KeyPackages.Update = whenFull(out.KeyPackages.Update)
+	out.Contact.Update = whenFull(out.Contact.Update)
+	out.Cases.Update = whenFull(out.Cases.Update)
 	return out, nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"parley/contact"
 	"parley/follower"
 	"parley/hub"
 	"parley/identity"
@@ -22,6 +23,8 @@ type Store struct {
 	Follower    follower.Store
 	Inbox       inbox.Store
 	KeyPackages keypkg.Store
+	Contact     contact.Store
+	Cases       hub.Cases
 
 	UpdateAccounts, ViewAccounts func(ctx context.Context, f func(identity.Tx) error) error
 	UpdatePins, ViewPins         func(ctx context.Context, f func(identity.PinTx) error) error
@@ -41,6 +44,7 @@ type Store struct {
 func MemoryStore(s *memory.Store) *Store {
 	return &Store{
 		Hub: s.Hub(), Outbox: s.Outbox(), Follower: s.Follower(), Inbox: s.Inbox(), KeyPackages: s.KeyPackages(),
+		Contact: s.Contact(), Cases: s.Cases(),
 		UpdateAccounts: s.Accounts.Update, ViewAccounts: s.Accounts.View,
 		UpdatePins: s.Accounts.UpdatePins, ViewPins: s.Accounts.ViewPins,
 		Err:   func() error { return nil },

@@ -98,7 +98,7 @@ func TestDocumentHasTheObjects(t *testing.T) {
 	objects := map[string]any{
 		"Error": new(api.Error), "EnrolRequest": new(api.EnrolRequest), "EnrolResponse": new(api.EnrolResponse),
 		"RenewRequest": new(api.RenewRequest), "RenewResponse": new(api.RenewResponse), "Self": new(api.Self),
-		"Authorities": new(api.Authorities), "KeyPackageCount": new(api.KeyPackageCount), "RoomCreated": new(api.RoomCreated),
+		"Authorities": new(api.Authorities), "KeyPackageCount": new(api.KeyPackageCount), "RoomCreated": new(api.RoomCreated), "ConsentList": new(api.ConsentList), "Block": new(api.Block),
 		"Ack": new(api.Ack),
 	}
 	found := make(map[string]bool)

@@ -15,6 +15,9 @@ const (
 	PathUpdate      = Prefix + "update"
 	PathMessages    = Prefix + "messages"
 	PathGroupInfo   = Prefix + "group-info"
+	PathConsent     = Prefix + "consent"
+	PathBlock       = Prefix + "block"
+	PathReport      = Prefix + "report"
 	PathEvents      = Prefix + "events"
 	PathStream      = Prefix + "stream"
 	PathAck         = Prefix + "ack"
@@ -26,6 +29,7 @@ const (
 	ParamUser     = "user"     // a user URI
 	ParamProvider = "provider" // a provider URI
 	ParamAfter    = "after"    // a cursor in decimal; absent means the last acknowledged one
+	ParamTell     = "tell"     // 1: the other one is told of a revoke
 	ParamWait     = "wait"     // seconds that an empty poll may be held, at most MaxWait
 )
 
@@ -76,8 +80,12 @@ func Routes() []Route {
 		{Method: "POST", Path: PathUpdate, Params: room, Body: TypeTLS, Limit: 8 << 20, Answer: TypeTLS},
 		{Method: "POST", Path: PathMessages, Params: room, Body: TypeTLS, Limit: 1 << 20, Answer: TypeTLS}, // SubmitMessages, MessagesSubmitted
 		{Method: "POST", Path: PathGroupInfo, Params: room, Body: TypeTLS, Limit: 64 << 10, Answer: TypeTLS},
-		{Method: "GET", Path: PathEvents, Params: []string{ParamAfter, ParamWait}, Answer: TypeTLS}, // Events
-		{Method: "GET", Path: PathStream, Params: []string{ParamAfter}, Answer: TypeStream},         // frames, see WriteFrame
-		{Method: "POST", Path: PathAck, Body: TypeJSON, Limit: MaxJSON},                             // Ack
+		{Method: "GET", Path: PathEvents, Params: []string{ParamAfter, ParamWait}, Answer: TypeTLS},      // Events
+		{Method: "GET", Path: PathStream, Params: []string{ParamAfter}, Answer: TypeStream},              // frames, see WriteFrame
+		{Method: "POST", Path: PathAck, Body: TypeJSON, Limit: MaxJSON},                                  // Ack
+		{Method: "POST", Path: PathConsent, Params: []string{ParamTell}, Body: TypeTLS, Limit: 16 << 10}, // mimi.ConsentEntry
+		{Method: "GET", Path: PathConsent, Answer: TypeJSON},                                             // ConsentList
+		{Method: "POST", Path: PathBlock, Body: TypeJSON, Limit: MaxJSON},                                // Block
+		{Method: "POST", Path: PathReport, Params: room, Body: TypeTLS, Limit: 4 << 20},                  // mimi.AbuseReport
 	}
 }

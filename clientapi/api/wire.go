@@ -44,6 +44,8 @@ type Kind uint8
 const (
 	// Fanout is one mimi.FanoutMessage of a room; a Welcome is one too and brings its tree.
 	Fanout Kind = 1
+	// Consent is a mimi.ConsentEntry without KeyPackages: news of what somebody said about consent. It has no room.
+	Consent Kind = 2
 )
 
 // Event is one entry of a device's inbox.

@@ -114,7 +114,7 @@ func (c *Client) Events(ctx context.Context, after client.Cursor, wait time.Dura
 				return nil, c.retry(0, errOrder)
 			}
 			after = client.Cursor(e.Cursor)
-			if e.Kind == api.Fanout {
+			if known(e.Kind) {
 				events = append(events, eventOf(e))
 			}
 		}
@@ -126,6 +126,9 @@ func (c *Client) Events(ctx context.Context, after client.Cursor, wait time.Dura
 
 // eventOf carries an event over. What cannot belong to a room is handed over without a body, so that the cursor goes on.
 func eventOf(e *api.Event) client.Event {
+	if e.Kind == api.Consent {
+		return newsOf(e)
+	}
 	out := client.Event{Cursor: client.Cursor(e.Cursor), Timestamp: e.Timestamp}
 	if room, err := uri.ParseRoom(e.Room); err == nil {
 		out.Room, out.Body = room, e.Body

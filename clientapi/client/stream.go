@@ -152,7 +152,7 @@ func (s *stream) take(e *api.Event) error {
 	if cursor <= s.last {
 		return s.client.retry(0, errOrder)
 	}
-	if e.Kind == api.Fanout {
+	if known(e.Kind) {
 		if err := s.handle(eventOf(e)); err != nil {
 			return err
 		}

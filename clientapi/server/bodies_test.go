@@ -47,8 +47,14 @@ func TestHostileBodiesCallNothing(t *testing.T) {
 			}
 		}
 	}
-	if routes != 9 {
-		t.Errorf("%d routes with a body", routes)
+	want := 0
+	for _, r := range api.Routes() {
+		if r.Body != "" {
+			want++
+		}
+	}
+	if routes != want {
+		t.Errorf("%d routes with a body, of %d", routes, want)
 	}
 	if log := w.logged(); log != "" {
 		t.Errorf("logged: %s", log)

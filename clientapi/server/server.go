@@ -47,6 +47,13 @@ type Server struct {
 	SubmitMessages func(ctx context.Context, d identity.Device, room uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error)
 	GroupInfo      func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error)
 
+	// Consent takes what the user says about consent, Consents lists what there is, Block keeps the block list, Report sends a report of
+	// misconduct to the room's hub.
+	Consent  func(ctx context.Context, d identity.Device, r *mimi.ConsentEntry, tell bool) error
+	Consents func(ctx context.Context, d identity.Device) (*api.ConsentList, error)
+	Block    func(ctx context.Context, d identity.Device, r *api.Block) error
+	Report   func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.AbuseReport) error
+
 	// Events returns at most limit events behind the cursor, in order, and whether more wait. A nil cursor means the last
 	// acknowledged one. What it returns at once should be bounded in octets too: a stream holds it until it is sent.
 	Events func(ctx context.Context, d identity.Device, after *uint64, limit int) (events []api.Event, more bool, err error)
@@ -101,6 +108,10 @@ func (h *handler) calls() map[string]func(*call) (any, error) {
 		"POST " + api.PathUpdate:      (*call).update,
 		"POST " + api.PathMessages:    (*call).submitMessages,
 		"POST " + api.PathGroupInfo:   (*call).groupInfo,
+		"POST " + api.PathConsent:     (*call).consent,
+		"GET " + api.PathConsent:      (*call).consents,
+		"POST " + api.PathBlock:       (*call).block,
+		"POST " + api.PathReport:      (*call).report,
 		"GET " + api.PathEvents:       (*call).events,
 		"GET " + api.PathStream:       (*call).stream,
 		"POST " + api.PathAck:         (*call).ack,

@@ -155,6 +155,18 @@ func (w *world) server() *server.Server {
 		GroupInfo: func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
 			return &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: room.String(), Status: mimi.GroupInfoNotAuthorized}, w.called("groupInfo", d.Client.String(), room.String())
 		},
+		Consent: func(_ context.Context, d identity.Device, r *mimi.ConsentEntry, tell bool) error {
+			return w.called("consent", d.Client.String(), r.Requester, strconv.FormatBool(tell))
+		},
+		Consents: func(_ context.Context, d identity.Device) (*api.ConsentList, error) {
+			return &api.ConsentList{}, w.called("consents", d.Client.String())
+		},
+		Block: func(_ context.Context, d identity.Device, r *api.Block) error {
+			return w.called("block", d.Client.String(), r.Subject)
+		},
+		Report: func(_ context.Context, d identity.Device, room uri.Room, r *mimi.AbuseReport) error {
+			return w.called("report", d.Client.String(), room.String())
+		},
 		Events: func(_ context.Context, d identity.Device, after *uint64, limit int) ([]api.Event, bool, error) {
 			events, more := w.inbox.read(after, limit)
 			return events, more, w.called("events", d.Client.String())
@@ -333,6 +345,11 @@ func (w *world) makeAsks() []ask {
 	}
 	enrol, badEnrol := json1(api.EnrolRequest{Code: code, Device: "canary-phone", Suite: 1, CSR: csr(t, 1)})
 	renew, badRenew := json1(api.RenewRequest{Suite: 2, CSR: csr(t, 2)})
+	consentAsk, err := syntax.Marshal(&mimi.ConsentEntry{Operation: mimi.ConsentRequest, Requester: "mimi://a.example/u/alice", Target: "mimi://b.example/u/bob"})
+	must(t, err)
+	abuse, err := syntax.Marshal(&mimi.AbuseReport{Abuser: "mimi://b.example/u/bob", Note: "look", Messages: make([]mimi.AbusiveMessage, 1)})
+	must(t, err)
+	block, badBlock := json1(api.Block{Subject: "mimi://c.example", Blocked: true})
 	ack, badAck := json1(api.Ack{Cursor: 13})
 	samples := make(map[mimi.Endpoint]mimitest.Sample)
 	for _, s := range mimitest.Samples(t) {
@@ -361,6 +378,10 @@ func (w *world) makeAsks() []ask {
 		{"GET", api.PathEvents, url.Values{"after": {"3"}, "wait": {"0"}}, "", nil, nil, "events " + me, api.TypeTLS},
 		{"GET", api.PathStream, url.Values{"after": {"3"}}, "", nil, nil, "events " + me, api.TypeStream},
 		{"POST", api.PathAck, nil, api.TypeJSON, ack, badAck, "ack " + me, ""},
+		{"POST", api.PathConsent, url.Values{"tell": {"1"}}, api.TypeTLS, consentAsk, mimitest.Sample{Body: consentAsk}.Hostile(), "consent " + me + " mimi://a.example/u/alice true", ""},
+		{"GET", api.PathConsent, nil, "", nil, nil, "consents " + me, api.TypeJSON},
+		{"POST", api.PathBlock, nil, api.TypeJSON, block, badBlock, "block " + me + " mimi://c.example", ""},
+		{"POST", api.PathReport, inRoom, api.TypeTLS, abuse, mimitest.Sample{Body: abuse}.Hostile(), "report " + me + " " + room, ""},
 	}
 }
 
