@@ -280,17 +280,38 @@ func TestUnknownProvider(t *testing.T) {
 	}
 }
 
+// What a follower keeps for a time it keeps from the arrival on. A hub that lies about its clock changes nothing: neither are items of the
+// past taken in again, nor are those of the future remembered for ever.
 func TestSweep(t *testing.T) {
-	w := newWorld(t)
-	w.join(w.alice)
-	old := text(1)
-	old.Timestamp -= uint64(follower.SeenFor / time.Millisecond)
-	old.Timestamp -= 1000
-	w.accept(old, text(2))
-	forgotten, err := w.follower.Sweep(t.Context())
-	if err != nil || forgotten != 1 {
-		t.Errorf("forgot %d, %v; want 1", forgotten, err)
+	for name, lie := range map[string]time.Duration{"honest": 0, "from long ago": -3 * follower.SeenFor, "of the far future": 100 * follower.SeenFor} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.join(w.alice)
+			item := func(n int) mimi.FanoutMessage {
+				m := text(n)
+				m.Timestamp = uint64(w.now.Add(lie).UnixMilli())
+				return m
+			}
+			forgets := func(want int) {
+				t.Helper()
+				if forgotten, err := w.follower.Sweep(t.Context()); err != nil || forgotten != want {
+					t.Errorf("forgot %d, %v; want %d", forgotten, err, want)
+				}
+			}
+			old := item(1)
+			w.accept(old)
+			w.now = w.now.Add(time.Hour)
+			young := item(2)
+			w.accept(young)
+			forgets(0)
+			w.accept(old, young)
+			w.expect(w.alice, old, young)
+			w.now = w.now.Add(follower.SeenFor)
+			forgets(1)
+			w.accept(young)
+			w.expect(w.alice, old, young)
+			w.now = w.now.Add(time.Hour + time.Second)
+			forgets(1)
+		})
 	}
-	w.accept(text(2))
-	w.expect(w.alice, old, text(2))
 }

@@ -38,11 +38,13 @@ type arrival struct {
 
 func (f *Follower) deliver(ctx context.Context, room uri.Room, r *mimi.NotifyBody) error {
 	arrivals := make([]arrival, len(r.Items))
+	arrived := uint64(max(f.cfg.Now().UnixMilli(), 0))
 	for i := range r.Items {
 		a, err := arrive(room, &r.Items[i])
 		if err != nil {
 			return err
 		}
+		a.item.Arrived = arrived
 		arrivals[i] = *a
 	}
 	var reached map[uri.Client]bool

@@ -10,7 +10,8 @@ import (
 // Item is what a hub sent, stored once per provider.
 type Item struct {
 	Room      uri.Room
-	Timestamp uint64 // ms: the hub's acceptance time
+	Timestamp uint64 // ms: the hub's acceptance time, whatever it says
+	Arrived   uint64 // ms by our own clock: what is kept for a time is kept from here on
 	Body      []byte // encoded mimi.FanoutMessage
 }
 
@@ -28,7 +29,7 @@ type Tx interface {
 	Forget(client uri.Client) error
 	// ClientOf names the client whose KeyPackage was handed out under this reference.
 	ClientOf(ref []byte) (client uri.Client, ok bool, err error)
-	// Expire forgets hashes of items whose timestamp is before the time, and returns how many.
+	// Expire forgets hashes of items that arrived before the time, and returns how many.
 	Expire(before time.Time) (int, error)
 }
 

@@ -31,6 +31,7 @@ type world struct {
 	woken    [][]uri.Client
 	dropped  int
 	silent   bool
+	now      time.Time
 
 	a, b, c    uri.Provider
 	room       uri.Room
@@ -39,14 +40,14 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, store: memory.New()}
+	w := &world{T: t, store: memory.New(), now: time.UnixMilli(1_800_000_000_000)}
 	w.a, w.b, w.c = provider(t, "a.example"), provider(t, "b.example"), provider(t, "c.example")
 	w.room = parsed(t, uri.ParseRoom, "mimi://a.example/r/clubhouse")
 	w.alice, w.laptop, w.bob = w.client("alice", "phone"), w.client("alice", "laptop"), w.client("bob", "phone")
 	w.follower = follower.New(follower.Config{
 		Self:  w.c,
 		Store: w.store.Follower(),
-		Now:   func() time.Time { return time.UnixMilli(1_800_000_000_000) },
+		Now:   func() time.Time { return w.now },
 		Peers: func(p uri.Provider) (mimi.Service, error) {
 			w.asked = append(w.asked, p)
 			return &w.peer, nil

@@ -30,7 +30,7 @@ func newShelf(t *testing.T) *shelf {
 	s.boxes = inbox.New(s.cfg)
 	s.room, s.alice, s.bob = parsed(t, uri.ParseRoom, "mimi://a.example/r/x"), parsed(t, uri.ParseClient, "mimi://b.example/d/alice/1"),
 		parsed(t, uri.ParseClient, "mimi://b.example/d/bob/1")
-	s.timestampFor = func(int) uint64 { return uint64(s.now.UnixMilli()) }
+	s.timestampFor = func(int) uint64 { return 1 } // a hub whose clock stands still
 	return s
 }
 
@@ -49,7 +49,7 @@ func (s *shelf) deliver(from, n, size int, to ...uri.Client) {
 	err := s.store.Follower().Update(s.Context(), func(tx follower.Tx) error {
 		for i := from; i < from+n; i++ {
 			body := append(fmt.Append(nil, i), make([]byte, size)...)
-			item := follower.Item{Room: s.room, Timestamp: s.timestampFor(i), Body: body}
+			item := follower.Item{Room: s.room, Timestamp: s.timestampFor(i), Arrived: uint64(s.now.UnixMilli()), Body: body}
 			if err := tx.Deliver(item, [32]byte{byte(i), byte(i >> 8), byte(size)}, to); err != nil {
 				return err
 			}

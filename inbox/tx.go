@@ -28,7 +28,7 @@ type Tx interface {
 	// Ack deletes the entries up to the cursor; a smaller cursor than before changes nothing, one beyond the newest entry counts as
 	// that. Bodies that nobody needs any more go too. Cursors are never used again, also when the inbox is empty.
 	Ack(client uri.Client, cursor Cursor) error
-	// Expire deletes entries whose timestamp is before the time, and returns how many.
+	// Expire deletes entries that arrived before the time, and returns how many.
 	Expire(before time.Time) (int, error)
 	// Depth is the number of entries that wait.
 	Depth(client uri.Client) (int, error)

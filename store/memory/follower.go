@@ -40,7 +40,7 @@ func (t *followerTx) Seen(room uri.Room, sum [32]byte) (bool, error) {
 }
 
 func (t *followerTx) Deliver(item follower.Item, sum [32]byte, inboxes []uri.Client) error {
-	if err := put(t.tx, t.seen, seenKey{item.Room, sum}, item.Timestamp); err != nil || len(inboxes) == 0 {
+	if err := put(t.tx, t.seen, seenKey{item.Room, sum}, item.Arrived); err != nil || len(inboxes) == 0 {
 		return err
 	}
 	last := t.lastBody
@@ -164,7 +164,7 @@ func (t *inboxTx) Expire(before time.Time) (int, error) {
 		q := t.inboxes[client]
 		var kept []pointer
 		for _, p := range q.entries {
-			if time.UnixMilli(int64(t.bodies[p.body].item.Timestamp)).Before(before) {
+			if time.UnixMilli(int64(t.bodies[p.body].item.Arrived)).Before(before) {
 				if err := t.release(p.body); err != nil {
 					return n, err
 				}

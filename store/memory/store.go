@@ -74,7 +74,7 @@ type state struct {
 	lanes  map[laneKey]lane
 	parked map[laneKey][]Parked
 
-	seen     map[seenKey]uint64 // timestamp of the item, ms
+	seen     map[seenKey]uint64 // arrival of the item, ms
 	members  map[uri.Room]map[uri.Client]bool
 	bodies   map[uint64]body
 	lastBody uint64

@@ -150,7 +150,7 @@ func (p *path) notify(ctx context.Context, room uri.Room, hash [32]byte) error {
 		if seen, err := tx.Seen(room, hash); err != nil || seen {
 			return err
 		}
-		return tx.Deliver(follower.Item{Room: room, Timestamp: uint64(p.now().UnixMilli()), Body: p.body}, hash, members)
+		return tx.Deliver(follower.Item{Room: room, Timestamp: uint64(p.now().UnixMilli()), Arrived: uint64(p.now().UnixMilli()), Body: p.body}, hash, members)
 	})
 }
 

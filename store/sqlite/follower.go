@@ -50,7 +50,7 @@ func (t *followerTx) Deliver(item follower.Item, hash [32]byte, inboxes []uri.Cl
 		}
 	}
 	t.looked = false
-	err = t.c.insertDue("INSERT OR IGNORE INTO seen(due, room, prefix, rest) VALUES(?, ?, ?, ?)", int64(item.Timestamp), n, key.prefix(), key.rest())
+	err = t.c.insertDue("INSERT OR IGNORE INTO seen(due, room, prefix, rest) VALUES(?, ?, ?, ?)", int64(item.Arrived), n, key.prefix(), key.rest())
 	if err != nil || len(inboxes) == 0 {
 		return err
 	}
@@ -58,7 +58,8 @@ func (t *followerTx) Deliver(item follower.Item, hash [32]byte, inboxes []uri.Cl
 	if err != nil {
 		return err
 	}
-	_, err = t.c.exec("INSERT INTO body VALUES(?, ?, ?, ?, ?)", id, int64(len(inboxes)), n, int64(item.Timestamp), filled(item.Body))
+	_, err = t.c.exec("INSERT INTO body(id, uses, room, timestamp, octets, arrived) VALUES(?, ?, ?, ?, ?, ?)",
+		id, int64(len(inboxes)), n, int64(item.Timestamp), filled(item.Body), int64(item.Arrived))
 	if err != nil {
 		return err
 	}

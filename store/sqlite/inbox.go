@@ -85,7 +85,7 @@ func (t *inboxTx) remove(client, until, entries int64) error {
 // Expire looks at no inbox unless a body has expired; then it jumps from inbox to inbox and reads the old end of each. All entries of a
 // body expire at once.
 func (t *inboxTx) Expire(before time.Time) (int, error) {
-	newest, err := t.c.number("SELECT max(id) FROM body WHERE timestamp < ?", millis(before))
+	newest, err := t.c.number("SELECT max(id) FROM body WHERE arrived < ?", millis(before))
 	if err != nil || newest == 0 {
 		return 0, err
 	}
@@ -95,11 +95,11 @@ func (t *inboxTx) Expire(before time.Time) (int, error) {
 			UNION ALL
 			SELECT (SELECT min(client) FROM entry WHERE client > inbox.id) FROM inbox WHERE id IS NOT NULL)
 		SELECT e.client, e.body FROM inbox CROSS JOIN entry AS e ON e.client = inbox.id AND e.body <= ?1
-			CROSS JOIN body ON body.id = e.body WHERE body.timestamp < ?2)`, newest, millis(before))
+			CROSS JOIN body ON body.id = e.body WHERE body.arrived < ?2)`, newest, millis(before))
 	if err != nil {
 		return 0, err
 	}
-	_, err = t.c.exec("DELETE FROM body WHERE timestamp < ?", millis(before))
+	_, err = t.c.exec("DELETE FROM body WHERE arrived < ?", millis(before))
 	return int(n), err
 }
 

@@ -22,8 +22,11 @@ var peopleSchema string
 //go:embed contact.sql
 var contactSchema string
 
+//go:embed arrived.sql
+var arrivedSchema string
+
 // migrations take the schema from version i to i+1; they only ever grow. The first one is the whole schema.
-var migrations = []string{schema, peopleSchema, contactSchema}
+var migrations = []string{schema, peopleSchema, contactSchema, arrivedSchema}
 
 // ErrNewer means that a newer parley wrote the database.
 var ErrNewer = errors.New("sqlite: the store was written by a newer version of parley")

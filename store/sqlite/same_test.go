@@ -423,7 +423,7 @@ func (w *world) deliver(tx follower.Tx) error {
 		room, sum = w.room(), w.sum()
 	}
 	w.say("%v", members)
-	return tx.Deliver(follower.Item{Room: room, Timestamp: uint64(w.time().UnixMilli()), Body: fmt.Append(nil, w.IntN(1e6))}, sum, members)
+	return tx.Deliver(follower.Item{Room: room, Timestamp: uint64(w.IntN(1e6)), Arrived: uint64(w.time().UnixMilli()), Body: fmt.Append(nil, w.IntN(1e6))}, sum, members)
 }
 
 func (w *world) read(tx inbox.Tx, client uri.Client, limit, maxBytes int) ([]inbox.Entry, error) {
