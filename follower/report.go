@@ -27,7 +27,8 @@ func (f *Follower) Tell(ctx context.Context, at uri.Room, clients []uri.Client, 
 	if len(clients) == 0 {
 		return nil
 	}
-	item := Item{Room: at, Timestamp: uint64(max(now.UnixMilli(), 0)), Body: news}
+	ms := uint64(max(now.UnixMilli(), 0))
+	item := Item{Room: at, Timestamp: ms, Arrived: ms, Body: news}
 	fresh := false
 	err := f.cfg.Store.Update(ctx, func(tx Tx) error {
 		seen, err := tx.Seen(at, sum)
