@@ -74,6 +74,7 @@ func Ladder() []Rung {
 		{Path: "store/device", Rank: R3},
 		{Path: "store/blob", Rank: R3},
 		{Path: "netguard", Rank: R3},
+		{Path: "netguard/corpus", Rank: TestOnly},
 		{Path: "mimihttp", Rank: R3, Same: []string{"netguard"}},
 		{Path: "clientapi/api", Rank: R3},
 		{Path: "clientapi/server", Rank: R3, Same: []string{"clientapi/api"}},
