@@ -403,14 +403,16 @@ func (p *People) History(ctx context.Context, user uri.User, limit int) (out []C
 }
 
 // Sweep deletes what is not needed any more.
-func (p *People) Sweep(ctx context.Context) error {
+func (p *People) Sweep(ctx context.Context) (n int, err error) {
 	now := p.Now()
-	return p.Update(ctx, func(tx PeopleTx) error {
-		_, err := tx.ExpirePending(now)
+	err = p.Update(ctx, func(tx PeopleTx) error {
+		codes, err := tx.ExpirePending(now)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExpireChanges(now.Add(-HistoryLife))
+		changes, err := tx.ExpireChanges(now.Add(-HistoryLife))
+		n = codes + changes
 		return err
 	})
+	return n, err
 }

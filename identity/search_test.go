@@ -15,7 +15,9 @@ import (
 	"parley/uri"
 )
 
-func el(t mimi.SearchType, value string) mimi.QueryElement { return mimi.QueryElement{Type: t, Value: value} }
+func el(t mimi.SearchType, value string) mimi.QueryElement {
+	return mimi.QueryElement{Type: t, Value: value}
+}
 
 func claim(name, value string) mimi.QueryElement {
 	return mimi.QueryElement{Type: mimi.SearchOIDCClaim, Name: name, Value: value}

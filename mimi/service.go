@@ -31,6 +31,8 @@ type Service interface {
 	RequestConsent(ctx context.Context, r *ConsentEntry) error
 	// UpdateConsent tells the requester's provider that consent is given or taken back (§5.7).
 	UpdateConsent(ctx context.Context, r *ConsentEntry) error
+	// IdentifierQuery asks the provider who somebody is there (§5.8); it changes nothing.
+	IdentifierQuery(ctx context.Context, r *IdentifierRequest) (*IdentifierResponse, error)
 	// ReportAbuse tells the room's hub of misconduct (§5.9); nil says that an operator will see it.
 	ReportAbuse(ctx context.Context, room uri.Room, r *AbuseReport) error
 }

@@ -207,6 +207,11 @@ func (c *Client) consent(ctx context.Context, e mimi.Endpoint, party string, r *
 	return c.send(ctx, e, func(t uri.Template) string { return t.ExpandParty(user) }, r, nil)
 }
 
+// IdentifierQuery implements mimi.Service.
+func (c *Client) IdentifierQuery(ctx context.Context, r *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+	return ask[mimi.IdentifierResponse](ctx, c, mimi.IdentifierQuery, c.cfg.Peer.Domain(), r)
+}
+
 // ReportAbuse implements mimi.Service.
 func (c *Client) ReportAbuse(ctx context.Context, room uri.Room, r *mimi.AbuseReport) error {
 	return c.call(ctx, mimi.ReportAbuse, room.String(), r, nil)

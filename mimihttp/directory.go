@@ -35,7 +35,7 @@ var (
 // offered are the endpoints that this Server serves; others are left out of the directory, which says so (P-DIR-06).
 func offered() []mimi.Endpoint {
 	return []mimi.Endpoint{mimi.KeyMaterial, mimi.Update, mimi.Notify, mimi.SubmitMessage, mimi.GroupInfo, mimi.RequestConsent,
-		mimi.UpdateConsent, mimi.ReportAbuse}
+		mimi.UpdateConsent, mimi.ReportAbuse, mimi.IdentifierQuery}
 }
 
 // directory serves the provider's directory to anybody.

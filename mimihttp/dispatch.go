@@ -16,6 +16,8 @@ func dispatch(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint,
 		return keyMaterial(ctx, service, target, body)
 	case mimi.RequestConsent, mimi.UpdateConsent:
 		return nil, consent(ctx, service, endpoint, target, body)
+	case mimi.IdentifierQuery:
+		return identifierQuery(ctx, service, target, body)
 	}
 	room, ok := target.AsRoom()
 	if !ok {
@@ -96,6 +98,21 @@ func consent(ctx context.Context, service mimi.Service, endpoint mimi.Endpoint, 
 		return service.RequestConsent(ctx, r)
 	}
 	return service.UpdateConsent(ctx, r)
+}
+
+// identifierQuery takes a query for the provider that the path names (§5.8).
+func identifierQuery(ctx context.Context, service mimi.Service, target uri.URI, body []byte) ([]byte, error) {
+	if _, ok := target.AsProvider(); !ok {
+		return nil, mimi.Errorf(mimi.BadRequest, "path does not name a provider")
+	}
+	r := new(mimi.IdentifierRequest)
+	if err := decode(body, r); err != nil {
+		return nil, err
+	}
+	if err := r.Validate(); err != nil {
+		return nil, invalid(err)
+	}
+	return encode(service.IdentifierQuery(ctx, r))
 }
 
 func keyMaterial(ctx context.Context, service mimi.Service, target uri.URI, body []byte) ([]byte, error) {

@@ -59,14 +59,15 @@ type ServerConfig struct {
 
 // BodyLimits are the largest request bodies, in octets.
 type BodyLimits struct {
-	KeyMaterial    int64 // default 64 KiB
-	Update         int64 // default 8 MiB
-	SubmitMessage  int64 // default 1 MiB
-	Notify         int64 // default 16 MiB
-	GroupInfo      int64 // default 64 KiB
-	RequestConsent int64 // default 16 KiB
-	UpdateConsent  int64 // default 1 MiB: it may bring KeyPackages
-	ReportAbuse    int64 // default 4 MiB: it brings messages
+	KeyMaterial     int64 // default 64 KiB
+	Update          int64 // default 8 MiB
+	SubmitMessage   int64 // default 1 MiB
+	Notify          int64 // default 16 MiB
+	GroupInfo       int64 // default 64 KiB
+	RequestConsent  int64 // default 16 KiB
+	UpdateConsent   int64 // default 1 MiB: it may bring KeyPackages
+	IdentifierQuery int64 // default 16 KiB
+	ReportAbuse     int64 // default 4 MiB: it brings messages
 }
 
 func (l BodyLimits) of(e mimi.Endpoint) int64 {
@@ -85,6 +86,8 @@ func (l BodyLimits) of(e mimi.Endpoint) int64 {
 		return orDefault(l.RequestConsent, 16<<10)
 	case mimi.UpdateConsent:
 		return orDefault(l.UpdateConsent, 1<<20)
+	case mimi.IdentifierQuery:
+		return orDefault(l.IdentifierQuery, 16<<10)
 	case mimi.ReportAbuse:
 		return orDefault(l.ReportAbuse, 4<<20)
 	}

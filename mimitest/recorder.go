@@ -84,6 +84,11 @@ func (b *bound) UpdateConsent(_ context.Context, r *mimi.ConsentEntry) error {
 	return b.recorder.record(Call{b.caller, mimi.UpdateConsent, r.Requester})
 }
 
+func (b *bound) IdentifierQuery(context.Context, *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+	err := b.recorder.record(Call{b.caller, mimi.IdentifierQuery, ""})
+	return &mimi.IdentifierResponse{Code: mimi.QueryNotFound}, err
+}
+
 func (b *bound) ReportAbuse(_ context.Context, room uri.Room, _ *mimi.AbuseReport) error {
 	return b.recorder.record(Call{b.caller, mimi.ReportAbuse, room.String()})
 }

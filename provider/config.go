@@ -19,6 +19,8 @@ type Config struct {
 	Store *Store
 	Keys  *Keys
 	Peers []Peer
+	// People says who may be found here and where we look for others.
+	People People
 
 	// Consent says who may contact our users.
 	Consent Consent

@@ -24,6 +24,7 @@ type desk struct {
 	peers    []Peer
 	now      func() time.Time
 	accounts *identity.Accounts
+	people   *identity.People
 	packages *keypkg.Packages
 	hub      *hub.Hub
 	follower *follower.Follower
@@ -39,6 +40,7 @@ func newDesk(self uri.Provider, peers []Peer, s *Store, now func() time.Time, pi
 	return &desk{
 		self: self, peers: peers, now: now, pins: pins, accept: accept,
 		accounts: &identity.Accounts{Provider: self, Update: s.UpdateAccounts, View: s.ViewAccounts, Now: now},
+		people:   &identity.People{Provider: self, Update: s.UpdatePeople, View: s.ViewPeople, Now: now},
 		hub:      hub.New(hub.Config{Self: self, Store: s.Hub, Cases: s.Cases, Now: now}),
 		packages: keypkg.New(keypkg.Config{Self: self, Store: s.KeyPackages, Now: now}),
 		follower: follower.New(follower.Config{Self: self, Store: s.Follower, Now: now}),
@@ -51,7 +53,7 @@ func newDesk(self uri.Provider, peers []Peer, s *Store, now func() time.Time, pi
 func (p *Provider) desk() *desk {
 	return &desk{
 		self: p.cfg.Provider, peers: p.cfg.Peers, now: p.cfg.Now, pins: p.authorities.pins.All, accept: p.authorities.accept,
-		accounts: p.accounts, packages: p.packages, hub: p.hub, follower: p.follower, inboxes: p.inboxes, outbox: p.outbox, running: p,
+		accounts: p.accounts, people: p.people, packages: p.packages, hub: p.hub, follower: p.follower, inboxes: p.inboxes, outbox: p.outbox, running: p,
 	}
 }
 
@@ -72,6 +74,9 @@ func (d *desk) invite(ctx context.Context, name string, make func(context.Contex
 	until := d.now().Add(identity.CodeLife)
 	user, code, err := make(ctx, name)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.people.Introduce(ctx, user); err != nil { // or when the provider starts
 		return nil, err
 	}
 	return &Invitation{User: user.String(), Code: code, Expires: until.UTC().Truncate(time.Second)}, nil
@@ -119,6 +124,11 @@ func (d *desk) remove(ctx context.Context, name string) ([]Revocation, error) {
 	devices, err := d.accounts.Remove(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	if user, err := uri.NewUser(d.self, name); err == nil {
+		if err := d.people.Forget(ctx, user); err != nil {
+			return nil, err
+		}
 	}
 	out := []Revocation{}
 	for _, v := range devices {

@@ -31,6 +31,7 @@ func (d *devices) server() *server.Server {
 		CreateRoom: d.createRoom, KeyMaterial: d.keyMaterial, Update: d.update, SubmitMessages: d.submit, GroupInfo: d.groupInfo,
 		Consent: d.consent, Consents: d.consents, Block: d.block, Report: d.report,
 		Events: d.events, Ack: d.ack, Wake: func(v identity.Device) (<-chan struct{}, func()) { return d.wakes.wait(v.Client) },
+		Person: d.person, ChangePerson: d.changePerson, Find: d.search,
 		Stopping: d.stopping, Log: d.log,
 	}
 }
@@ -205,17 +206,8 @@ func (d *devices) ack(ctx context.Context, v identity.Device, cursor uint64) err
 func waiting(err error) error {
 	var away *PeerError
 	var refused *mimi.Error
-	if !errors.As(err, &away) || !errors.As(err, &refused) {
-		return err
+	if errors.As(err, &away) && errors.As(err, &refused) {
+		return server.FromPeer(away.Peer, refused)
 	}
-	e := server.FromMIMI(refused)
-	switch refused.Code {
-	case mimi.Internal, mimi.Unavailable, mimi.NotAuthenticated:
-		e.Code = api.PeerUnreachable
-	case mimi.TooMany, mimi.OutOfStorage:
-	default:
-		return err
-	}
-	e.Waiting = away.Peer.Domain()
-	return e
+	return err
 }

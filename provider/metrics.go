@@ -27,7 +27,10 @@ type metrics struct {
 	items    *prometheus.CounterVec   // destination, verdict
 	parked   *prometheus.CounterVec   // destination
 	dropped  prometheus.Counter
+	filled   prometheus.Counter
 	swept    *prometheus.CounterVec // what
+
+	enumerations *prometheus.CounterVec // provider
 }
 
 const namespace = "parley"
@@ -51,9 +54,13 @@ func newMetrics() *metrics {
 		parked:   counter("outbox_parked_total", "Items or lanes given up since the start: alarm on any.", "destination"),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "follower_dropped_total",
 			Help: "Items from hubs for which no device here waits."}),
+		filled: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "store_filled_total",
+			Help: "Times that the disk was found full."}),
 		swept: counter("swept_total", "Expired rows deleted.", "what"),
+		enumerations: counter("identity_enumerations_total", "Times that searches of a provider looked like an enumeration of users: alarm on any.",
+			"provider"),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.octets, m.clients, m.accepted, m.batches, m.items, m.parked, m.dropped, m.swept,
+	m.registry.MustRegister(m.requests, m.seconds, m.octets, m.clients, m.accepted, m.batches, m.items, m.parked, m.dropped, m.filled, m.swept, m.enumerations,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -109,6 +116,7 @@ func newState(p *Provider) *state {
 	for _, d := range []struct{ name, help, label string }{
 		{"up", "1 while everything that readiness asks for is there.", ""},
 		{"store_up", "0 after the store has stopped; the process ends then.", ""},
+		{"store_full", "1 while there is no space for writing: nothing is accepted.", ""},
 		{"store_requests_total", "Transactions committed.", ""},
 		{"store_commits_total", "Groups of transactions, one fsync each.", ""},
 		{"outbox_lanes", "Lanes (destination, room) with something to send.", "destination"},
@@ -154,6 +162,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	p := s.p
 	gauge("up", number(len(p.unready()) == 0))
 	gauge("store_up", number(p.cfg.Store.Err() == nil))
+	gauge("store_full", number(p.full()))
 	requests, groups := p.cfg.Store.Stats()
 	counter("store_requests_total", requests)
 	counter("store_commits_total", groups)

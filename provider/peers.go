@@ -169,6 +169,10 @@ func (r *remote) UpdateConsent(ctx context.Context, q *mimi.ConsentEntry) error 
 	return err
 }
 
+func (r *remote) IdentifierQuery(ctx context.Context, q *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+	return ask(ctx, r, func() (*mimi.IdentifierResponse, error) { return r.client.IdentifierQuery(ctx, q) })
+}
+
 func (r *remote) ReportAbuse(ctx context.Context, at uri.Room, q *mimi.AbuseReport) error {
 	_, err := ask(ctx, r, func() (none, error) { return none{}, r.client.ReportAbuse(ctx, at, q) })
 	return err

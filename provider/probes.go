@@ -47,5 +47,8 @@ func (p *Provider) unready() []string {
 	if p.cfg.Store.Err() != nil {
 		reasons = append(reasons, "the store has stopped; its error is in the log")
 	}
+	if p.full() {
+		reasons = append(reasons, "the disk is full")
+	}
 	return reasons
 }

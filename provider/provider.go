@@ -45,6 +45,8 @@ type Provider struct {
 	inboxes  *inbox.Inboxes
 	contact  *contact.Contact
 	accounts *identity.Accounts
+	people   *identity.People
+	found    places
 
 	authorities *authorities
 	peers       *peers
@@ -104,6 +106,7 @@ func (p *Provider) open() error {
 func (p *Provider) newIdentity() {
 	s := p.cfg.Store
 	p.accounts = &identity.Accounts{Provider: p.cfg.Provider, Update: s.UpdateAccounts, View: s.ViewAccounts, Now: p.cfg.Now}
+	p.people = p.newPeople()
 	p.authorities = &authorities{
 		pins:  &identity.Pins{Update: s.UpdatePins, View: s.ViewPins, Now: p.cfg.Now},
 		log:   p.log,

@@ -44,9 +44,14 @@ func (p *Provider) Run(ctx context.Context) error {
 	if err := p.authorities.load(ctx); err != nil {
 		return p.abandon(g, stopStore, err)
 	}
+	if _, err := p.people.IntroduceAll(ctx); err != nil {
+		return p.abandon(g, stopStore, err)
+	}
 	c := newCarriers(work, p.send)
 	work(func(ctx context.Context) error { return p.dispatch(ctx, c) })
 	work(p.sweep)
+	work(p.errands)
+	work(p.watchSpace)
 	work(p.errands)
 	work(p.refresh)
 	for _, l := range p.listeners() {

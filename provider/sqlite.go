@@ -3,9 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
-	"time"
 
-	"parley/mimi"
 	"parley/store/sqlite"
 )
 
@@ -26,8 +24,9 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 		Contact: s.Contact(), Cases: s.Cases(),
 		UpdateAccounts: whenFull(s.Accounts.Update), ViewAccounts: s.Accounts.View,
 		UpdatePins: whenFull(s.Accounts.UpdatePins), ViewPins: s.Accounts.ViewPins,
+		UpdatePeople: whenFull(s.Accounts.UpdatePeople), ViewPeople: s.Accounts.ViewPeople,
 		Run: []func(context.Context) error{s.Run, s.Checkpoints},
-		Err: s.Err, Stats: s.Stats, Close: s.Close,
+		Err: s.Err, Full: s.Full, Probe: s.Probe, Stats: s.Stats, Close: s.Close,
 	}
 	out.Hub.Update = whenFull(out.Hub.Update)
 	out.Outbox.Update = whenFull(out.Outbox.Update)
@@ -37,15 +36,4 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	out.Contact.Update = whenFull(out.Contact.Update)
 	out.Cases.Update = whenFull(out.Cases.Update)
 	return out, nil
-}
-
-// whenFull tells callers of a full disk what they can do: come back. Nothing was stored.
-func whenFull[T any](update func(context.Context, func(T) error) error) func(context.Context, func(T) error) error {
-	return func(ctx context.Context, f func(T) error) error {
-		err := update(ctx, f)
-		if errors.Is(err, sqlite.ErrFull) {
-			return &mimi.Error{Code: mimi.OutOfStorage, Detail: "the provider has no space left", RetryAfter: time.Minute, Err: err}
-		}
-		return err
-	}
 }

@@ -28,12 +28,16 @@ type Store struct {
 
 	UpdateAccounts, ViewAccounts func(ctx context.Context, f func(identity.Tx) error) error
 	UpdatePins, ViewPins         func(ctx context.Context, f func(identity.PinTx) error) error
+	UpdatePeople, ViewPeople     func(ctx context.Context, f func(identity.PeopleTx) error) error
 
 	// Run are the store's own goroutines: the writer, checkpoints. Each returns nil when its context ends, after what it has taken, or
 	// the error that stopped the store for good.
 	Run []func(context.Context) error
 	// Err is why the store has stopped; nil while it works.
 	Err func() error
+	// Full reports that there is no space for writing, until Probe, which tries, has found some. nil: that does not happen.
+	Full  func() bool
+	Probe func(context.Context) error
 	// Stats counts what was committed: requests, and the groups in which they were.
 	Stats func() (requests, groups uint64)
 	// Close is called after all of Run have returned.
@@ -47,6 +51,7 @@ func MemoryStore(s *memory.Store) *Store {
 		Contact: s.Contact(), Cases: s.Cases(),
 		UpdateAccounts: s.Accounts.Update, ViewAccounts: s.Accounts.View,
 		UpdatePins: s.Accounts.UpdatePins, ViewPins: s.Accounts.ViewPins,
+		UpdatePeople: s.Accounts.UpdatePeople, ViewPeople: s.Accounts.ViewPeople,
 		Err:   func() error { return nil },
 		Stats: func() (uint64, uint64) { return 0, 0 },
 		Close: func() error { return nil },

@@ -153,7 +153,7 @@ func (p *Provider) sweepOnce(ctx context.Context) {
 		sweep func(context.Context) (int, error)
 	}{
 		{"answers", p.hub.Sweep}, {"key packages", p.packages.Sweep}, {"seen", p.follower.Sweep}, {"inbox entries", p.inboxes.Sweep},
-		{"enrolment codes", p.accounts.Sweep}, {"consent requests", p.contact.Sweep}, {"abuse reports", p.hub.SweepCases},
+		{"enrolment codes", p.accounts.Sweep}, {"consent requests", p.contact.Sweep}, {"abuse reports", p.hub.SweepCases}, {"changes of addresses", p.people.Sweep},
 	} {
 		n, err := s.sweep(ctx)
 		if err != nil {

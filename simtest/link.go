@@ -311,6 +311,12 @@ func (l *link) UpdateConsent(ctx context.Context, r *mimi.ConsentEntry) error {
 	return err
 }
 
+func (l *link) IdentifierQuery(ctx context.Context, r *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+	return exchange(l.world, l.message(mimi.IdentifierQuery), r, func(r *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+		return l.to.as(l.from).IdentifierQuery(ctx, r)
+	})
+}
+
 func (l *link) ReportAbuse(ctx context.Context, at uri.Room, r *mimi.AbuseReport) error {
 	_, err := exchange(l.world, l.message(mimi.ReportAbuse), r, func(r *mimi.AbuseReport) (*none, error) {
 		return nil, l.to.as(l.from).ReportAbuse(ctx, at, r)

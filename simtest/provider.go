@@ -243,11 +243,15 @@ func (s *served) GroupInfo(ctx context.Context, at uri.Room, r *mimi.GroupInfoRe
 	return s.hub.GroupInfo(ctx, s.caller, at, r)
 }
 
-// The simulated providers have neither consent nor an abuse desk.
+// The simulated providers have neither consent, nor search, nor an abuse desk.
 
 func (s *served) RequestConsent(context.Context, *mimi.ConsentEntry) error { return errNotHere }
 
 func (s *served) UpdateConsent(context.Context, *mimi.ConsentEntry) error { return errNotHere }
+
+func (s *served) IdentifierQuery(context.Context, *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+	return nil, errNotHere
+}
 
 func (s *served) ReportAbuse(context.Context, uri.Room, *mimi.AbuseReport) error { return errNotHere }
 

@@ -21,6 +21,8 @@ const (
 	PathEvents      = Prefix + "events"
 	PathStream      = Prefix + "stream"
 	PathAck         = Prefix + "ack"
+	PathPerson      = Prefix + "person"
+	PathFind        = Prefix + "find"
 )
 
 // Names of query parameters.
@@ -46,9 +48,9 @@ const (
 	MaxFrame       = 16<<20 + 64<<10  // octets of one event: above what a hub may send in one notification
 	MaxAnswer      = MaxFrame + 4<<20 // octets of any answer but a stream
 	MaxKeyPackages = 500              // in one request
+	MaxMessages    = 64               // in one request
 	MaxEvents      = 256              // in one answer to a poll
 	MaxWait        = 55               // seconds
-	MaxMessages    = 64               // in one request
 	MaxHeld        = 4                // streams and held polls of one client; a further one ends the oldest
 	Heartbeat      = 20               // seconds between empty frames on an idle stream
 	MaxRetryAfter  = 3600             // seconds; a client believes no more
@@ -87,5 +89,8 @@ func Routes() []Route {
 		{Method: "GET", Path: PathConsent, Answer: TypeJSON},                                             // ConsentList
 		{Method: "POST", Path: PathBlock, Body: TypeJSON, Limit: MaxJSON},                                // Block
 		{Method: "POST", Path: PathReport, Params: room, Body: TypeTLS, Limit: 4 << 20},                  // mimi.AbuseReport
+		{Method: "GET", Path: PathPerson, Answer: TypeJSON},                                              // Person
+		{Method: "POST", Path: PathPerson, Body: TypeJSON, Limit: MaxJSON, Answer: TypeJSON},             // PersonChange, Person
+		{Method: "POST", Path: PathFind, Body: TypeTLS, Limit: 16 << 10, Answer: TypeJSON},               // Found
 	}
 }

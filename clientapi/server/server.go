@@ -47,6 +47,11 @@ type Server struct {
 	SubmitMessages func(ctx context.Context, d identity.Device, room uri.Room, r []*mimi.SubmitMessageRequest) ([]*mimi.SubmitMessageResponse, error)
 	GroupInfo      func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error)
 
+	// Person and ChangePerson are about the device's user. Find looks for others, at other providers too.
+	Person       func(ctx context.Context, d identity.Device) (*api.Person, error)
+	ChangePerson func(ctx context.Context, d identity.Device, r *api.PersonChange) (*api.Person, error)
+	Find         func(ctx context.Context, d identity.Device, r *mimi.IdentifierRequest) (*api.Found, error)
+
 	// Consent takes what the user says about consent, Consents lists what there is, Block keeps the block list, Report sends a report of
 	// misconduct to the room's hub.
 	Consent  func(ctx context.Context, d identity.Device, r *mimi.ConsentEntry, tell bool) error
@@ -115,6 +120,9 @@ func (h *handler) calls() map[string]func(*call) (any, error) {
 		"GET " + api.PathEvents:       (*call).events,
 		"GET " + api.PathStream:       (*call).stream,
 		"POST " + api.PathAck:         (*call).ack,
+		"GET " + api.PathPerson:       (*call).person,
+		"POST " + api.PathPerson:      (*call).changePerson,
+		"POST " + api.PathFind:        (*call).find,
 	}
 }
 

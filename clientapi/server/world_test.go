@@ -178,6 +178,15 @@ func (w *world) server() *server.Server {
 			w.inbox.ack(cursor)
 			return nil
 		},
+		Person: func(_ context.Context, d identity.Device) (*api.Person, error) {
+			return &api.Person{User: d.User.String()}, w.called("person", d.Client.String())
+		},
+		ChangePerson: func(_ context.Context, d identity.Device, r *api.PersonChange) (*api.Person, error) {
+			return &api.Person{User: d.User.String()}, w.called("change", d.Client.String(), r.Action)
+		},
+		Find: func(_ context.Context, d identity.Device, r *mimi.IdentifierRequest) (*api.Found, error) {
+			return &api.Found{Code: 1}, w.called("find", d.Client.String(), strconv.Itoa(len(r.Elements)))
+		},
 		Wake: func(identity.Device) (<-chan struct{}, func()) { return w.inbox.wake() },
 		Log:  slog.New(slog.NewTextHandler(w, nil)),
 	}
@@ -345,6 +354,9 @@ func (w *world) makeAsks() []ask {
 	}
 	enrol, badEnrol := json1(api.EnrolRequest{Code: code, Device: "canary-phone", Suite: 1, CSR: csr(t, 1)})
 	renew, badRenew := json1(api.RenewRequest{Suite: 2, CSR: csr(t, 2)})
+	change, badChange := json1(api.PersonChange{Action: api.PersonProve, Type: "phone", Value: "+4912345678"})
+	query, err := syntax.Marshal(&mimi.IdentifierRequest{Elements: []mimi.QueryElement{{Type: mimi.SearchPhone, Value: "+4912345678"}}})
+	must(t, err)
 	consentAsk, err := syntax.Marshal(&mimi.ConsentEntry{Operation: mimi.ConsentRequest, Requester: "mimi://a.example/u/alice", Target: "mimi://b.example/u/bob"})
 	must(t, err)
 	abuse, err := syntax.Marshal(&mimi.AbuseReport{Abuser: "mimi://b.example/u/bob", Note: "look", Messages: make([]mimi.AbusiveMessage, 1)})
@@ -382,6 +394,9 @@ func (w *world) makeAsks() []ask {
 		{"GET", api.PathConsent, nil, "", nil, nil, "consents " + me, api.TypeJSON},
 		{"POST", api.PathBlock, nil, api.TypeJSON, block, badBlock, "block " + me + " mimi://c.example", ""},
 		{"POST", api.PathReport, inRoom, api.TypeTLS, abuse, mimitest.Sample{Body: abuse}.Hostile(), "report " + me + " " + room, ""},
+		{"GET", api.PathPerson, nil, "", nil, nil, "person " + me, api.TypeJSON},
+		{"POST", api.PathPerson, nil, api.TypeJSON, change, badChange, "change " + me + " prove", api.TypeJSON},
+		{"POST", api.PathFind, nil, api.TypeTLS, query, mimitest.Sample{Body: query}.Hostile(), "find " + me + " 1", api.TypeJSON},
 	}
 }
 

@@ -20,6 +20,12 @@ func (l *link) tell(e mimi.Endpoint, r *mimi.ConsentEntry, call func(*mimi.Conse
 	return err
 }
 
+func (l *link) IdentifierQuery(ctx context.Context, r *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+	return carry(l, mimi.IdentifierQuery, r, func(r *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+		return l.to.As(l.from).IdentifierQuery(ctx, r)
+	})
+}
+
 func (l *link) ReportAbuse(ctx context.Context, at uri.Room, r *mimi.AbuseReport) error {
 	_, err := carry(l, mimi.ReportAbuse, r, func(r *mimi.AbuseReport) (*mimi.AbuseReport, error) {
 		return nil, l.to.As(l.from).ReportAbuse(ctx, at, r)
@@ -29,11 +35,15 @@ func (l *link) ReportAbuse(ctx context.Context, at uri.Room, r *mimi.AbuseReport
 
 var errNotHere = mimi.Errorf(mimi.NotFound, "no such endpoint")
 
-// The worlds of role tests have no consent.
+// The worlds of role tests have no consent and no search.
 
 func (s *service) RequestConsent(context.Context, *mimi.ConsentEntry) error { return errNotHere }
 
 func (s *service) UpdateConsent(context.Context, *mimi.ConsentEntry) error { return errNotHere }
+
+func (s *service) IdentifierQuery(context.Context, *mimi.IdentifierRequest) (*mimi.IdentifierResponse, error) {
+	return nil, errNotHere
+}
 
 func (s *service) ReportAbuse(context.Context, uri.Room, *mimi.AbuseReport) error {
 	return errNotHere
