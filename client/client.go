@@ -27,6 +27,9 @@ type Config struct {
 
 // Client is one device. It is for one goroutine at a time.
 type Client struct {
+	franks   frankBook
+	consents []News // that nobody has taken yet
+
 	cfg     Config
 	self    *Account
 	rooms   map[uri.Room]*Room

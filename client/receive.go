@@ -59,6 +59,10 @@ func (c *Client) handle(ctx context.Context, e Event, patient bool) error {
 		return nil
 	}
 	step := &step{client: c, event: e, patient: patient, now: time.UnixMilli(int64(e.Timestamp))}
+	if e.Consent {
+		step.news()
+		return step.finish(ctx)
+	}
 	var item mimi.FanoutMessage
 	if err := syntax.Unmarshal(e.Body, &item); err != nil {
 		step.gap("not a message")
@@ -171,7 +175,7 @@ func (s *step) item(ctx context.Context, item *mimi.FanoutMessage) error {
 	}
 	switch {
 	case item.Message.Private != nil && item.Message.Private.Type == wire.ApplicationContent:
-		s.application(&item.Message)
+		s.application(item)
 	case item.Message.ContentType() == wire.ProposalContent:
 		s.proposals(append([]wire.Message{item.Message}, item.MoreProposals...))
 	case item.Message.ContentType() == wire.CommitContent:
@@ -206,9 +210,10 @@ func (s *step) echoed(i *Intent) {
 }
 
 // application opens a message, or recognises an own one.
-func (s *step) application(m *wire.Message) {
+func (s *step) application(item *mimi.FanoutMessage) {
+	m := &item.Message
 	if own := s.echoOf(m); own != nil {
-		s.ownMessage(m, own)
+		s.ownMessage(item, own)
 		return
 	}
 	if s.room.joining {
@@ -226,21 +231,22 @@ func (s *step) application(m *wire.Message) {
 		return
 	}
 	e := Entry{Kind: EntryMessage, Epoch: received.Epoch, User: userText(id.User), Client: id.Client.String()}
-	s.content(&e, received.Data, id.User)
+	s.content(&e, received.Data, id.User,
+		&arrival{item: item, leaf: received.Index, epoch: received.Epoch, generation: received.Generation})
 	s.add(e)
 }
 
 // ownMessage puts an own message into its place of the room's order. Its key was used up by sending it.
-func (s *step) ownMessage(m *wire.Message, i *Intent) {
-	self := s.client.self
+func (s *step) ownMessage(item *mimi.FanoutMessage, i *Intent) {
+	self, m := s.client.self, &item.Message
 	e := Entry{Kind: EntryMessage, Epoch: m.Private.Epoch, User: self.User.String(), Client: self.Client.String(), Own: true}
-	s.content(&e, wrap(s.room.group.Public(), i.Content), self.User)
+	s.content(&e, wrap(s.room.group.Public(), i.Content), self.User, &arrival{item: item, own: true})
 	s.add(e)
 	s.echoed(i)
 }
 
 // content reads application data and checks whose and of which room it says to be (P-FR-17).
-func (s *step) content(e *Entry, data []byte, sender uri.User) {
+func (s *step) content(e *Entry, data []byte, sender uri.User, a *arrival) {
 	encoded, known, err := unwrap(s.room.group.Public(), data)
 	if err != nil || !known {
 		e.Kind, e.Reason = EntryGap, "a message of a kind that this client does not know"
@@ -253,6 +259,7 @@ func (s *step) content(e *Entry, data []byte, sender uri.User) {
 	}
 	id := content.ID(sender, s.room.URI, encoded, message.Salt)
 	e.MessageID, e.Content, e.Text = id[:], encoded, content.Text(message)
+	e.Franked = s.franked(a, data, encoded, &message)
 	if claim, ok := message.Sender(); ok && !uri.Equal(claim, sender.String()) {
 		e.Unverified = "the message names another sender than the one who encrypted it"
 	}

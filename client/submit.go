@@ -102,6 +102,10 @@ func (c *Client) seal(ctx context.Context, r *Room, run []*Intent) (n int, err e
 
 // sealOne makes the request of a message, or refuses it.
 func (c *Client) sealOne(r *Room, i *Intent, aad []byte, d *mls.Delta) error {
+	aad, err := c.tagged(r, i.Content, aad)
+	if err != nil {
+		return err
+	}
 	message, changes, err := r.group.Seal(r.ownLeaf(), aad, wrap(r.group.Public(), i.Content))
 	if err != nil {
 		i.refused("cannot be encrypted in this room")

@@ -37,6 +37,9 @@ type Entry struct {
 	Content   []byte `json:"content,omitempty"` // encoded MIMI content
 	Text      string `json:"text,omitempty"`    // its plain-text rendering
 
+	// Franked is the hub's proof of the message, in rooms that frank.
+	Franked *Franked `json:"franked,omitempty"`
+
 	// Unverified says why User is a claim only: the content names another sender or room than the credential and the room do.
 	Unverified string `json:"unverified,omitempty"`
 	Reason     string `json:"reason,omitempty"`
