@@ -13,7 +13,7 @@ const (
 	// lookForSpace is how often a full store is asked whether it can write again, and how soon the log says that it is full.
 	lookForSpace = 2 * time.Second
 	// comeBack is what is told to whoever is refused for lack of space.
-	comeBack = 30 * time.Second
+	comeBack = 5 * time.Second
 )
 
 // whenFull tells callers of a full disk what they can do: come back. Nothing was stored.
@@ -45,17 +45,20 @@ func (p *Provider) watchSpace(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		switch full := p.full(); {
-		case full && !said:
+		if !p.full() {
+			continue
+		}
+		if !said {
+			said = true
 			p.metrics.filled.Inc()
 			p.log.Error("ALARM: the disk is full: nothing is accepted until there is space; nothing that was accepted is lost")
-		case full:
-			if err := p.cfg.Store.Probe(ctx); err != nil && !errors.Is(err, sqlite.ErrFull) && ctx.Err() == nil {
-				p.log.Error("the store cannot be written", "error", err.Error())
-			}
-		case said:
-			p.log.Warn("there is space again")
 		}
-		said = p.full()
+		switch err := p.cfg.Store.Probe(ctx); {
+		case err == nil:
+			said = false
+			p.log.Warn("there is space again")
+		case !errors.Is(err, sqlite.ErrFull) && ctx.Err() == nil:
+			p.log.Error("the store cannot be written", "error", err.Error())
+		}
 	}
 }
