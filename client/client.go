@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/content"
 	"parley/mls"
 	"parley/uri"
 )
@@ -23,6 +24,10 @@ type Config struct {
 	Now      func() time.Time
 	// Wanted is how many unclaimed KeyPackages the device keeps at its provider; 0 means StockWanted.
 	Wanted int
+	// Receiver says which media types and languages the app can show; the zero value is what every client has to show.
+	Receiver content.Receiver
+	// Receipts are the statuses that the person tells others, where the room's policy leaves that open; none by default.
+	Receipts Receipts
 }
 
 // Client is one device. It is for one goroutine at a time.
@@ -30,15 +35,17 @@ type Client struct {
 	franks   frankBook
 	consents []News // that nobody has taken yet
 
-	cfg     Config
-	self    *Account
-	rooms   map[uri.Room]*Room
-	intents []*Intent // in the order in which they are worked off
-	nextID  uint64
-	cursor  Cursor
-	stock   map[string]bool // references of own KeyPackages that were not used yet
-	broken  error
-	resumed bool // the commits that a crash may have prevented were wished
+	cfg      Config
+	self     *Account
+	rooms    map[uri.Room]*Room
+	intents  []*Intent // in the order in which they are worked off
+	nextID   uint64
+	reserved uint64 // numbers of intents below it may be used
+	cursor   Cursor
+	stock    map[string]bool // references of own KeyPackages that were not used yet
+	blocked  map[string]bool // users whose messages are not shown
+	broken   error
+	resumed  bool // the commits that a crash may have prevented were wished
 }
 
 const keyCursor = "cursor"
@@ -53,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		cfg.Wanted = StockWanted
 	}
 	c := &Client{cfg: cfg, self: self, rooms: make(map[uri.Room]*Room), stock: make(map[string]bool), nextID: 1}
-	for _, load := range []func(context.Context) error{c.loadCursor, c.loadStock, c.loadIntents, c.loadRooms} {
+	for _, load := range []func(context.Context) error{c.loadCursor, c.loadStock, c.loadIntents, c.loadRooms, c.loadTalks} {
 		if err := load(ctx); err != nil {
 			return nil, err
 		}
@@ -79,6 +86,14 @@ func (c *Client) loadIntents(ctx context.Context) error {
 		return err
 	}
 	for _, rec := range records {
+		if rec.Key == keyIntentsUpTo {
+			if len(rec.Value) != 8 {
+				return errors.New("client: stored outbox is damaged")
+			}
+			c.reserved = binary.BigEndian.Uint64(rec.Value)
+			c.nextID = max(c.nextID, c.reserved)
+			continue
+		}
 		i := new(Intent)
 		if err := json.Unmarshal(rec.Value, i); err != nil {
 			return fmt.Errorf("client: stored intent: %w", err)
@@ -98,10 +113,8 @@ func (c *Client) loadRooms(ctx context.Context) error {
 	}
 	rooms := make(map[string][]mls.Record)
 	for _, rec := range records {
-		id, part, _ := strings.Cut(strings.TrimPrefix(rec.Key, keyRooms), "/")
-		if !strings.HasPrefix(part, "log/") {
-			rooms[id] = append(rooms[id], rec)
-		}
+		id, _, _ := strings.Cut(strings.TrimPrefix(rec.Key, keyRooms), "/")
+		rooms[id] = append(rooms[id], rec)
 	}
 	for _, of := range rooms {
 		r, err := loadRoom(c.self, c.cfg.MLS, of)
@@ -158,31 +171,6 @@ func (c *Client) Forget(ctx context.Context, id uint64) error {
 	return nil
 }
 
-// Timeline returns up to limit entries of a room from the one numbered from on.
-func (c *Client) Timeline(ctx context.Context, room uri.Room, from uint64, limit int) ([]Entry, error) {
-	r, ok := c.rooms[room]
-	if !ok {
-		return nil, ErrNoRoom
-	}
-	var out []Entry
-	for block := from / logBlock; block*logBlock < r.entries && len(out) < limit; block++ {
-		records, err := c.cfg.Store.Load(ctx, r.key(fmt.Sprintf("log/%014x", block)))
-		if err != nil {
-			return nil, err
-		}
-		for _, rec := range records {
-			var e Entry
-			if err := json.Unmarshal(rec.Value, &e); err != nil {
-				return nil, fmt.Errorf("client: stored timeline: %w", err)
-			}
-			if e.Seq >= from && len(out) < limit {
-				out = append(out, e)
-			}
-		}
-	}
-	return out, nil
-}
-
 // TakeNew returns the timeline entries that came since the last call, by room, and forgets that they are new.
 func (c *Client) TakeNew() map[uri.Room][]Entry {
 	out := make(map[uri.Room][]Entry)
@@ -230,15 +218,29 @@ func (c *Client) drop(done *Intent) {
 	}
 }
 
-// intend stores a new intent.
-func (c *Client) intend(ctx context.Context, i *Intent) (uint64, error) {
+// keyIntentsUpTo is where it stands which numbers of intents may have been used; it is among the intents' keys.
+const (
+	keyIntentsUpTo = keyIntents + "upto"
+	reserve        = 1000
+)
+
+// intend stores a new intent, and with it what belongs to it.
+func (c *Client) intend(ctx context.Context, i *Intent, with ...mls.Record) (uint64, error) {
 	i.ID, i.Fate = c.nextID, Waiting
 	rec, err := i.record()
 	if err != nil {
 		return 0, err
 	}
-	if err := c.commit(ctx, mls.Delta{rec}); err != nil {
+	d := append(with, rec)
+	if i.ID >= c.reserved {
+		// Numbers are set aside many at a time, so that none comes again after a restart with an empty outbox.
+		d = append(d, mls.Record{Key: keyIntentsUpTo, Value: binary.BigEndian.AppendUint64(nil, i.ID+reserve)})
+	}
+	if err := c.commit(ctx, d); err != nil {
 		return 0, err
+	}
+	if i.ID >= c.reserved {
+		c.reserved = i.ID + reserve
 	}
 	c.nextID++
 	c.intents = append(c.intents, i)

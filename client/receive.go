@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/content"
+	"parley/content/timeline"
 	"parley/credential"
 	"parley/mimi"
 	"parley/mls"
@@ -82,6 +83,7 @@ type step struct {
 	delta   mls.Delta
 	room    *Room
 	ended   []*Intent // intents whose echo this was
+	readTo  uint64    // another device has read the room's log up to there; 0: no news
 	used    string    // reference of the KeyPackage that a Welcome used up
 	err     error     // a failure to encode a record
 }
@@ -96,6 +98,11 @@ func (s *step) finish(ctx context.Context) error {
 	}
 	if s.room != nil {
 		s.keep(s.room.header(&s.delta))
+		if s.room.talk.changed {
+			rec, err := s.room.talkRecord()
+			s.keep(err)
+			s.delta, s.room.talk.changed = append(s.delta, rec), false
+		}
 	}
 	s.delta.Put(keyCursor, binary.BigEndian.AppendUint64(nil, uint64(s.event.Cursor)))
 	if s.err != nil {
@@ -110,6 +117,11 @@ func (s *step) finish(ctx context.Context) error {
 	for _, i := range s.ended {
 		if i.Fate == Done {
 			c.drop(i)
+		}
+	}
+	if s.room != nil && s.readTo > s.room.talk.ReadTo {
+		if err := c.moveRead(ctx, s.room, s.readTo, nil); err != nil {
+			return err
 		}
 	}
 	return s.after(ctx)
@@ -175,7 +187,7 @@ func (s *step) item(ctx context.Context, item *mimi.FanoutMessage) error {
 	}
 	switch {
 	case item.Message.Private != nil && item.Message.Private.Type == wire.ApplicationContent:
-		s.application(item)
+		s.application(ctx, item)
 	case item.Message.ContentType() == wire.ProposalContent:
 		s.proposals(append([]wire.Message{item.Message}, item.MoreProposals...))
 	case item.Message.ContentType() == wire.CommitContent:
@@ -210,10 +222,10 @@ func (s *step) echoed(i *Intent) {
 }
 
 // application opens a message, or recognises an own one.
-func (s *step) application(item *mimi.FanoutMessage) {
+func (s *step) application(ctx context.Context, item *mimi.FanoutMessage) {
 	m := &item.Message
 	if own := s.echoOf(m); own != nil {
-		s.ownMessage(item, own)
+		s.ownMessage(ctx, item, own)
 		return
 	}
 	if s.room.joining {
@@ -230,42 +242,104 @@ func (s *step) application(item *mimi.FanoutMessage) {
 		s.gap("the sender's credential cannot be read")
 		return
 	}
-	e := Entry{Kind: EntryMessage, Epoch: received.Epoch, User: userText(id.User), Client: id.Client.String()}
-	s.content(&e, received.Data, id.User,
-		&arrival{item: item, leaf: received.Index, epoch: received.Epoch, generation: received.Generation})
-	s.add(e)
+	e := Entry{Kind: EntryMessage, Epoch: received.Epoch, User: userText(id.User), Client: id.Client.String(), Leaf: uint32(received.Index)}
+	s.content(ctx, &e, &arrival{item: item, leaf: received.Index, epoch: received.Epoch, generation: received.Generation}, received.Data,
+		timeline.Event{Sender: id.User, Client: id.Client})
 }
 
 // ownMessage puts an own message into its place of the room's order. Its key was used up by sending it.
-func (s *step) ownMessage(item *mimi.FanoutMessage, i *Intent) {
-	self, m := s.client.self, &item.Message
-	e := Entry{Kind: EntryMessage, Epoch: m.Private.Epoch, User: self.User.String(), Client: self.Client.String(), Own: true}
-	s.content(&e, wrap(s.room.group.Public(), i.Content), self.User, &arrival{item: item, own: true})
-	s.add(e)
+func (s *step) ownMessage(ctx context.Context, item *mimi.FanoutMessage, i *Intent) {
+	self, epoch := s.client.self, item.Message.Private.Epoch
+	e := Entry{Kind: EntryMessage, Epoch: epoch, User: self.User.String(), Client: self.Client.String(), Leaf: uint32(s.room.ownLeaf()), Own: true}
+	s.content(ctx, &e, &arrival{item: item, own: true, leaf: s.room.ownLeaf(), epoch: epoch}, wrap(s.room.group.Public(), i.Content),
+		timeline.Event{Sender: self.User, Client: self.Client})
 	s.echoed(i)
 }
 
-// content reads application data and checks whose and of which room it says to be (P-FR-17).
-func (s *step) content(e *Entry, data []byte, sender uri.User, a *arrival) {
-	encoded, known, err := unwrap(s.room.group.Public(), data)
-	if err != nil || !known {
-		e.Kind, e.Reason = EntryGap, "a message of a kind that this client does not know"
+// content takes application data into the room's log and shows what it does to the conversation. Whose and of which room it is, the
+// content and MLS must agree on, or it is discarded (P-FR-17, C-EXT-09).
+func (s *step) content(ctx context.Context, e *Entry, a *arrival, data []byte, from timeline.Event) {
+	kind, encoded, err := mediaOf(s.room.group.Public(), data)
+	if err != nil {
+		s.discard(e, "the message's content is malformed")
+		return
+	}
+	if kind == content.StatusMediaType {
+		s.report(ctx, e, encoded, from.Sender)
 		return
 	}
 	message, err := content.Decode(encoded)
-	if err != nil {
-		e.Kind, e.Reason = EntryGap, "the message's content is malformed"
+	switch {
+	case kind != content.MediaType:
+		s.discard(e, "a message of a kind that this client does not know")
+		return
+	case err != nil:
+		s.discard(e, "the message's content is malformed")
 		return
 	}
-	id := content.ID(sender, s.room.URI, encoded, message.Salt)
-	e.MessageID, e.Content, e.Text = id[:], encoded, content.Text(message)
+	if err := s.client.openFor(ctx, s.room, &message); err != nil {
+		s.keep(err)
+		return
+	}
+	t := &s.room.talk
+	from.Encoded, from.Accepted, from.Leaf, from.Rights = encoded, s.event.Timestamp, e.Leaf, t.rights[from.Sender]
+	change, err := t.view.Receive(from, s.client.cfg.Now())
+	if errors.Is(err, content.ErrFuture) {
+		// It may as well be this device's clock that is wrong, and then every message would be lost: shown, with a remark (A-C15).
+		e.Reason = "its time is ahead of this device's clock"
+		change, err = t.view.Add(from)
+	}
+	if err != nil {
+		s.discard(e, "discarded: "+err.Error())
+		return
+	}
+	e.MessageID, e.Content, e.Text, e.Rights = change.ID[:], encoded, s.client.cfg.Receiver.Text(message), uint16(from.Rights)
+	e.Seq = s.room.entries
 	e.Franked = s.franked(a, data, encoded, &message)
-	if claim, ok := message.Sender(); ok && !uri.Equal(claim, sender.String()) {
-		e.Unverified = "the message names another sender than the one who encrypted it"
+	s.effects(e, &change)
+	s.room.index(&s.delta, e, &message)
+	t.seqs[change.ID] = e.Seq
+	s.erase(ctx, e, change.Erase)
+	s.received(e, &message)
+	s.add(*e)
+}
+
+// effects notes what a message does.
+func (s *step) effects(e *Entry, change *timeline.Change) {
+	root := func(n int) []byte { return change.Roots[n][:] }
+	switch change.Kind {
+	case timeline.KindEdit:
+		e.Act, e.About = ActEdit, root(0)
+	case timeline.KindDeletion:
+		e.Act, e.About = ActDelete, root(0)
+	case timeline.KindReaction:
+		e.Act = ActReact
+		if len(change.Roots) > 1 {
+			e.About = root(1)
+		}
+	case timeline.KindReport:
+		e.Act = ActReport
 	}
-	if claim, ok := message.Room(); ok && !uri.Equal(claim, s.room.URI.String()) {
-		e.Unverified = "the message was written for another room"
+	if change.Refused != nil {
+		e.Refused = change.Refused.Error()
 	}
+}
+
+// erase removes content from the log: of this entry, or of earlier ones.
+func (s *step) erase(ctx context.Context, e *Entry, list []timeline.Erasure) {
+	for _, x := range list {
+		if bytes.Equal(x.ID[:], e.MessageID) {
+			e.erase()
+			continue
+		}
+		s.keep(s.client.erase(ctx, s.room, &s.delta, x.ID))
+	}
+}
+
+// discard puts a gap in the place of what is not shown.
+func (s *step) discard(e *Entry, reason string) {
+	e.Kind, e.Reason = EntryGap, reason
+	s.add(*e)
 }
 
 // readable says why a message could not be opened, without anything from it.

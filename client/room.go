@@ -24,6 +24,7 @@ type Room struct {
 	joining bool       // an external commit is on its way; the group is not usable yet
 	entries uint64     // number of timeline entries
 	fresh   []Entry    // entries since the last time they were taken
+	talk    talk       // what the timeline shows
 }
 
 // savedRoom is what a room needs besides its group and its timeline.
@@ -204,14 +205,13 @@ func wrap(g *mls.PublicGroup, encoded []byte) []byte {
 	return content.Frame(content.MediaType, encoded)
 }
 
-// unwrap takes the content out of application data; ok is false for a media type other than MIMI content.
-func unwrap(g *mls.PublicGroup, data []byte) (encoded []byte, ok bool, err error) {
+// mediaOf takes the content out of application data, with its media type.
+func mediaOf(g *mls.PublicGroup, data []byte) (kind string, inner []byte, err error) {
 	if !framed(g) {
-		return data, true, nil
+		return content.MediaType, data, nil
 	}
-	kind, inner, err := content.Unframe(data)
-	if err != nil {
-		return nil, false, err
+	if kind, inner, err = content.Unframe(data); kind == "" {
+		kind = content.MediaType
 	}
-	return inner, kind == "" || kind == content.MediaType, nil
+	return kind, inner, err
 }

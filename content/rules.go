@@ -68,3 +68,11 @@ func (r PreviewRules) MaySend(wish bool) bool { return r.Send.holds(wish) }
 func (r PreviewRules) MayMake(wish bool) bool { return r.Automatic.holds(wish) }
 
 func (o Optionality) holds(wish bool) bool { return o == Required || o == Optional && wish }
+
+// Equal reports whether two rules say the same.
+func (r ExpiryRule) Equal(q ExpiryRule) bool {
+	if (r.Default == nil) != (q.Default == nil) || r.Default != nil && *r.Default != *q.Default {
+		return false
+	}
+	return r.Need == q.Need && r.Least == q.Least && r.Most == q.Most
+}
