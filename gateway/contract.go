@@ -58,6 +58,7 @@ const (
 	Enter   Verb = "enter"   // is in the group from now on
 	Leave   Verb = "leave"   // is not in it any more
 	Rename  Verb = "rename"  // the group has another title
+	Present Verb = "present" // these are the people of a place, as after a start; nothing new has happened
 	Failure Verb = "failure" // what the receiver of the envelope has done came to nothing; Reason
 )
 
@@ -134,6 +135,7 @@ type Outcome struct {
 	Reason string         // Refused, Retry: for people, without names or content
 	After  time.Duration  // Retry: not before
 	Losses convert.Losses // what the network could not carry
+	Missed []Address      // Accepted in a group: participants on this network whom it did not reach; the sender is told
 	Level  Level          // how the envelope's feature was carried: Full unless it says less
 }
 

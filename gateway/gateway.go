@@ -83,6 +83,7 @@ type Gateway struct {
 	budgets map[string]*rate.Limiter
 	lanes   map[string]*sync.Mutex // one delivery at a time per network and room
 	counts  map[string]int
+	shown   map[string]bool // places of which the network was told since the start
 }
 
 // Budgets of a native user and of a group, if the configuration names none.
@@ -117,7 +118,7 @@ func New(cfg Config) (*Gateway, error) {
 		cfg.Woken = func(string) {}
 	}
 	g := &Gateway{cfg: cfg, natives: map[string]Native{}, budgets: map[string]*rate.Limiter{}, lanes: map[string]*sync.Mutex{},
-		counts: map[string]int{}}
+		counts: map[string]int{}, shown: map[string]bool{}}
 	for _, n := range cfg.Natives {
 		name := n.Describe().Network
 		g.natives[name] = n

@@ -94,11 +94,14 @@ func (g *Gateway) roomOutward(ctx context.Context, u *Unit, at uri.Room) (time.T
 	defer lane.Unlock()
 	for {
 		p, err := g.read(ctx, u, at)
-		if err != nil || len(p.entries) == 0 {
+		if err != nil {
 			return time.Time{}, err
 		}
-		l, err := g.place(ctx, u, at, p.people)
-		if err != nil {
+		l, err := g.place(ctx, u, at, &p)
+		if err == nil {
+			err = g.present(ctx, u, at, l, &p)
+		}
+		if err != nil || len(p.entries) == 0 {
 			return time.Time{}, err
 		}
 		for _, e := range p.entries {
@@ -123,7 +126,8 @@ func (g *Gateway) moveMark(ctx context.Context, u *Unit, at uri.Room, to uint64)
 }
 
 // place decides where on the network a room is: between two when it has two participants, else in a group, which it then stays.
-func (g *Gateway) place(ctx context.Context, u *Unit, at uri.Room, people []client.Person) (*link, error) {
+func (g *Gateway) place(ctx context.Context, u *Unit, at uri.Room, p *page) (*link, error) {
+	people := p.people
 	l, err := g.cfg.Journal.linkOf(ctx, u.Network, at)
 	if err != nil || l != nil && (l.Group != "" || len(people) <= 2) {
 		return l, err
@@ -131,7 +135,7 @@ func (g *Gateway) place(ctx context.Context, u *Unit, at uri.Room, people []clie
 	fresh := &link{Network: u.Network, Room: at.String()}
 	switch {
 	case len(people) > 2:
-		fresh.Group = short(at.String())[:12]
+		fresh.Group = groupName(p.title(at), at)
 	case len(people) == 2:
 		fresh.With = u.Address
 		for _, p := range people {
@@ -145,6 +149,41 @@ func (g *Gateway) place(ctx context.Context, u *Unit, at uri.Room, people []clie
 	return fresh, g.cfg.Journal.saveLink(ctx, fresh)
 }
 
+// title is what a room is called.
+func (p *page) title(at uri.Room) string {
+	if title := convert.Line(p.name); title != "" {
+		return title
+	}
+	return at.Name()
+}
+
+// groupName is the name of a room's group: readable, and nobody else's.
+func groupName(title string, at uri.Room) string {
+	return slug(title, 24, func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }) + "-" + short(at.String())[:8]
+}
+
+// present tells the network, once after a start, who is there: connections to it know nothing of before.
+func (g *Gateway) present(ctx context.Context, u *Unit, at uri.Room, l *link, p *page) error {
+	if l == nil || len(p.people) == 0 {
+		return nil
+	}
+	key := u.Network + "/" + at.String() + "/" + l.Group
+	g.mu.Lock()
+	shown := g.shown[key]
+	g.shown[key] = true
+	g.mu.Unlock()
+	if shown {
+		return nil
+	}
+	env := &Envelope{ID: short(key), Verb: Present, Place: l.place(), Title: p.title(at), From: u.User}
+	var err error
+	if env.Crowd, err = g.crowd(ctx, u.Network, p.people); err != nil {
+		return err
+	}
+	g.natives[u.Network].Deliver(ctx, env)
+	return nil
+}
+
 // give passes one entry on. after > 0: not now.
 func (g *Gateway) give(ctx context.Context, u *Unit, at uri.Room, l *link, p *page, e *client.Entry) (after time.Duration, err error) {
 	if l == nil {
@@ -154,10 +193,7 @@ func (g *Gateway) give(ctx context.Context, u *Unit, at uri.Room, l *link, p *pa
 	if err != nil || env == nil {
 		return 0, err
 	}
-	env.Place, env.Title = l.place(), p.name
-	if env.Title == "" {
-		env.Title = at.Name()
-	}
+	env.Place, env.Title = l.place(), p.title(at)
 	if env.Crowd, err = g.crowd(ctx, u.Network, p.people); err != nil {
 		return 0, err
 	}
@@ -232,7 +268,28 @@ func (g *Gateway) deliver(ctx context.Context, u *Unit, at uri.Room, env *Envelo
 			return 0, err
 		}
 	}
+	if err := g.tellMissed(ctx, u.Network, at, k, out.Missed); err != nil {
+		return 0, err
+	}
 	return 0, g.cfg.Journal.put(ctx, records...)
+}
+
+// tellMissed reports to the sender whom of a group a message did not reach.
+func (g *Gateway) tellMissed(ctx context.Context, network string, at uri.Room, k *known, missed []Address) error {
+	if k == nil {
+		return nil
+	}
+	for _, a := range missed {
+		for _, other := range g.cfg.Working() {
+			if other.Network != network || other.Address != a {
+				continue
+			}
+			if err := g.tellFailed(ctx, other, at, k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // tellFailed reports to the sender that the network refused a message. The report comes before the mark: a crash repeats it, which
@@ -244,7 +301,7 @@ func (g *Gateway) tellFailed(ctx context.Context, u *Unit, at uri.Room, k *known
 		return errDamaged
 	}
 	copy(id[:], octets)
-	m := content.NewStatus(g.salt(u.Network, "failed/"+k.Message), u.User, at, content.StatusReport{{ID: id, Status: content.StatusError}})
+	m := content.NewStatus(g.salt(u.Network, "failed/"+u.User.String()+"/"+k.Message), u.User, at, content.StatusReport{{ID: id, Status: content.StatusError}})
 	encoded, err := m.Encode()
 	if err != nil {
 		return err
