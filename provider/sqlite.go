@@ -21,7 +21,7 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	out := &Store{
 		Hub: s.Hub(), Outbox: s.Outbox(), Follower: s.Follower(), Inbox: s.Inbox(), KeyPackages: s.KeyPackages(),
-		Contact: s.Contact(), Cases: s.Cases(),
+		Contact: s.Contact(), Cases: s.Cases(), Assets: s.Assets(),
 		UpdateAccounts: whenFull(s.Accounts.Update), ViewAccounts: s.Accounts.View,
 		UpdatePins: whenFull(s.Accounts.UpdatePins), ViewPins: s.Accounts.ViewPins,
 		UpdatePeople: whenFull(s.Accounts.UpdatePeople), ViewPeople: s.Accounts.ViewPeople,
@@ -35,5 +35,6 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	out.KeyPackages.Update = whenFull(out.KeyPackages.Update)
 	out.Contact.Update = whenFull(out.Contact.Update)
 	out.Cases.Update = whenFull(out.Cases.Update)
+	out.Assets.Update = whenFull(out.Assets.Update)
 	return out, nil
 }

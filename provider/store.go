@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"parley/asset"
 	"parley/contact"
 	"parley/follower"
 	"parley/hub"
@@ -25,6 +26,7 @@ type Store struct {
 	KeyPackages keypkg.Store
 	Contact     contact.Store
 	Cases       hub.Cases
+	Assets      asset.Store
 
 	UpdateAccounts, ViewAccounts func(ctx context.Context, f func(identity.Tx) error) error
 	UpdatePins, ViewPins         func(ctx context.Context, f func(identity.PinTx) error) error
@@ -48,7 +50,7 @@ type Store struct {
 func MemoryStore(s *memory.Store) *Store {
 	return &Store{
 		Hub: s.Hub(), Outbox: s.Outbox(), Follower: s.Follower(), Inbox: s.Inbox(), KeyPackages: s.KeyPackages(),
-		Contact: s.Contact(), Cases: s.Cases(),
+		Contact: s.Contact(), Cases: s.Cases(), Assets: s.Assets(),
 		UpdateAccounts: s.Accounts.Update, ViewAccounts: s.Accounts.View,
 		UpdatePins: s.Accounts.UpdatePins, ViewPins: s.Accounts.ViewPins,
 		UpdatePeople: s.Accounts.UpdatePeople, ViewPeople: s.Accounts.ViewPeople,

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/asset"
 	"parley/contact"
 	"parley/follower"
 	"parley/hub"
@@ -34,6 +35,7 @@ type Stores struct {
 	// Contact knows the users of Accounts.
 	Contact contact.Store
 	Cases   hub.Cases
+	Assets  asset.Store
 	// Reopen closes the store and opens the same state again; nil when the store forgets.
 	Reopen func(t *testing.T) Stores
 }
@@ -54,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"people", peopleTests()},
 		{"contact", contactTests()},
 		{"abuse reports", caseTests()},
+		{"assets", assetTests()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

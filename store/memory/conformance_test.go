@@ -21,6 +21,7 @@ func TestConformance(t *testing.T) {
 			People:      s.Accounts.UpdatePeople,
 			Contact:     s.Contact(),
 			Cases:       s.Cases(),
+			Assets:      s.Assets(),
 		}
 	})
 }

@@ -61,6 +61,7 @@ func New() *Store {
 		stocks:   make(map[uri.Client][]string),
 		contacts: newContacts(),
 		cases:    newCases(),
+		files:    newFiles(),
 	}}
 }
 
@@ -85,6 +86,7 @@ type state struct {
 
 	contacts contacts
 	cases    cases
+	files    files
 }
 
 // tx is one transaction.

@@ -56,6 +56,7 @@ func stores(t *testing.T, path string) storetest.Stores {
 		People:      s.Accounts.UpdatePeople,
 		Contact:     s.Contact(),
 		Cases:       s.Cases(),
+		Assets:      s.Assets(),
 		Reopen: func(t *testing.T) storetest.Stores {
 			stop()
 			return stores(t, path)

@@ -25,8 +25,11 @@ var contactSchema string
 //go:embed arrived.sql
 var arrivedSchema string
 
+//go:embed asset.sql
+var assetSchema string
+
 // migrations take the schema from version i to i+1; they only ever grow. The first one is the whole schema.
-var migrations = []string{schema, peopleSchema, contactSchema, arrivedSchema}
+var migrations = []string{schema, peopleSchema, contactSchema, arrivedSchema, assetSchema}
 
 // ErrNewer means that a newer parley wrote the database.
 var ErrNewer = errors.New("sqlite: the store was written by a newer version of parley")
