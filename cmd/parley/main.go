@@ -99,6 +99,7 @@ Exit codes of every subcommand: 0 done; 1 failed; 2 wrong command line; 3 wrong 
 		chatCommand(),
 		benchCommand(),
 		demoCommand(),
+		mlsCommand(),
 		versionCommand(),
 	)
 	return root
