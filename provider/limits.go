@@ -26,6 +26,10 @@ type Limits struct {
 	// Batches is how many notifications are on their way to one destination at once, each of another room; 0 means
 	// outbox.DefaultPerDestination.
 	Batches int
+
+	// Connections that may be open on a listener for peers or devices, over all and from one address (of IPv6: one /64); 0 means 16384
+	// and 2048. Handshakes of TLS that may be under way on it, before anybody has shown who he is; 0 means 512 and 64.
+	Connections, ConnectionsPerAddress, Handshakes, HandshakesPerAddress int
 }
 
 func (l *Limits) fill() {
@@ -42,6 +46,10 @@ func (l *Limits) fill() {
 	l.Requests = cmp.Or(l.Requests, 64)
 	l.Waiting = cmp.Or(l.Waiting, 128)
 	l.Batches = cmp.Or(l.Batches, outbox.DefaultPerDestination)
+	l.Connections = cmp.Or(l.Connections, 16384)
+	l.ConnectionsPerAddress = cmp.Or(l.ConnectionsPerAddress, 2048)
+	l.Handshakes = cmp.Or(l.Handshakes, 512)
+	l.HandshakesPerAddress = cmp.Or(l.HandshakesPerAddress, 64)
 }
 
 // rate is mimihttp.ServerConfig.Rate.

@@ -26,6 +26,7 @@ type metrics struct {
 	batches  *prometheus.CounterVec   // destination, verdict
 	items    *prometheus.CounterVec   // destination, verdict
 	parked   *prometheus.CounterVec   // destination
+	turned   *prometheus.CounterVec   // listener, reason
 	dropped  prometheus.Counter
 	filled   prometheus.Counter
 	swept    *prometheus.CounterVec // what
@@ -54,13 +55,15 @@ func newMetrics() *metrics {
 		parked:   counter("outbox_parked_total", "Items or lanes given up since the start: alarm on any.", "destination"),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "follower_dropped_total",
 			Help: "Items from hubs for which no device here waits."}),
+		turned: counter("connections_refused_total", "Connections closed before their handshake; reason is the limit that was reached.",
+			"listener", "reason"),
 		filled: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "store_filled_total",
 			Help: "Times that the disk was found full."}),
 		swept: counter("swept_total", "Expired rows deleted.", "what"),
 		enumerations: counter("identity_enumerations_total", "Times that searches of a provider looked like an enumeration of users: alarm on any.",
 			"provider"),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.octets, m.clients, m.accepted, m.batches, m.items, m.parked, m.dropped, m.filled, m.swept, m.enumerations,
+	m.registry.MustRegister(m.requests, m.seconds, m.octets, m.clients, m.accepted, m.batches, m.items, m.parked, m.turned, m.dropped, m.filled, m.swept, m.enumerations,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -127,6 +130,8 @@ func newState(p *Provider) *state {
 		{"peer_waiting", "Requests of ours that wait for a peer, notifications not counted.", "peer"},
 		{"outbox_parked_lanes", "Lanes that an operator has to look at.", "destination"},
 		{"outbox_parked_items", "Messages that an operator has to look at.", "destination"},
+		{"connections", "Connections that are open.", "listener"},
+		{"handshakes", "Connections in their handshake.", "listener"},
 		{"streams", "Event streams and held polls of devices.", ""},
 		{"certificate_expiry_timestamp_seconds", "When a certificate ends.", "certificate"},
 		{"authorities_known", "Providers whose authorities are in force, our own included.", ""},
@@ -166,6 +171,13 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	requests, groups := p.cfg.Store.Stats()
 	counter("store_requests_total", requests)
 	counter("store_commits_total", groups)
+	for _, l := range p.listeners() {
+		if l.door != nil {
+			c := l.door.count()
+			gauge("connections", float64(c.open), l.name)
+			gauge("handshakes", float64(c.shaking), l.name)
+		}
+	}
 	gauge("streams", float64(p.wakes.count()))
 	known, changed := p.authorities.count()
 	gauge("authorities_known", float64(known))

@@ -21,7 +21,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	var existing []string
 	m := newMetrics()
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.octets, m.clients, m.accepted, m.batches, m.items, m.parked, m.dropped, m.filled, m.swept, m.enumerations, newState(nil)} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.octets, m.clients, m.accepted, m.batches, m.items, m.parked, m.turned, m.dropped, m.filled, m.swept, m.enumerations, newState(nil)} {
 		ch := make(chan *prometheus.Desc, 64)
 		c.Describe(ch)
 		close(ch)

@@ -66,6 +66,7 @@ type listener struct {
 	net.Listener
 	server *http.Server
 	tls    bool
+	door   *door // nil: everybody may come
 }
 
 // Addresses are where the provider listens; empty where it does not.
@@ -187,7 +188,7 @@ func (p *Provider) trace(e mimihttp.TraceEvent) {
 
 // listen opens the listeners with their servers.
 func (p *Provider) listen() error {
-	l, err := p.listenOn("federation", p.cfg.Federation.Address)
+	l, err := p.listenBehindDoor("federation", p.cfg.Federation.Address)
 	if err != nil {
 		return err
 	}
@@ -204,8 +205,9 @@ func (p *Provider) listen() error {
 		Now: p.cfg.Now, Log: p.log, Trace: p.trace,
 	})
 	l.server, l.tls = federation.HTTPServer(p.cfg.Federation.Certificate.GetCertificate), true
+	l.server.ConnState = shaken
 
-	if p.client, err = p.listenOn("client", p.cfg.Client.Address); err != nil {
+	if p.client, err = p.listenBehindDoor("client", p.cfg.Client.Address); err != nil {
 		return err
 	}
 	handler := (&devices{p}).server().Handler()
@@ -216,6 +218,7 @@ func (p *Provider) listen() error {
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		ConnState:         shaken,
 	}, true
 	if p.cfg.Admin != "" {
 		if p.admin, err = p.listenOn("admin", p.cfg.Admin); err != nil {
@@ -238,6 +241,17 @@ func (p *Provider) listenOn(name, address string) (*listener, error) {
 		return nil, fmt.Errorf("provider: %s listener on %s: %w; stop what listens there or change %s.listen", name, address, err, name)
 	}
 	return &listener{name: name, Listener: l}, nil
+}
+
+// listenBehindDoor listens where strangers may come.
+func (p *Provider) listenBehindDoor(name, address string) (*listener, error) {
+	l, err := p.listenOn(name, address)
+	if err != nil {
+		return nil, err
+	}
+	l.door = newDoor(l.Listener, &p.cfg.Limits, func(reason string) { p.metrics.turned.WithLabelValues(name, reason).Inc() })
+	l.Listener = l.door
+	return l, nil
 }
 
 // openSocket makes the unix socket of operators, for the owner of the process only. Whoever has the store may take the place of a

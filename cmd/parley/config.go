@@ -73,6 +73,11 @@ type limitsConfig struct {
 	GroupInfo     int `toml:"group_info"`     // default 50
 	Waiting       int `toml:"waiting"`        // requests of ours that wait for one peer at once; default 128
 	Batches       int `toml:"batches"`        // notifications on their way to one peer at once; default 8
+
+	Connections           int `toml:"connections"`             // open on one listener; default 16384
+	ConnectionsPerAddress int `toml:"connections_per_address"` // default 2048
+	Handshakes            int `toml:"handshakes"`              // under way on one listener; default 512
+	HandshakesPerAddress  int `toml:"handshakes_per_address"`  // default 64
 }
 
 type logConfig struct {
@@ -211,7 +216,8 @@ func (l *limitsConfig) defaults() {
 		otherwise int
 	}{
 		{&l.Requests, 64}, {&l.KeyMaterial, 50}, {&l.Update, 200}, {&l.SubmitMessage, 5000}, {&l.Notify, 5000}, {&l.GroupInfo, 50},
-		{&l.Waiting, 128}, {&l.Batches, 8},
+		{&l.Waiting, 128}, {&l.Batches, 8}, {&l.Connections, 16384}, {&l.ConnectionsPerAddress, 2048}, {&l.Handshakes, 512},
+		{&l.HandshakesPerAddress, 64},
 	} {
 		*v.value = cmp.Or(*v.value, v.otherwise)
 	}
@@ -222,6 +228,8 @@ func (l *limitsConfig) limits() provider.Limits {
 	return provider.Limits{
 		Requests: l.Requests, KeyMaterial: float64(l.KeyMaterial), Update: float64(l.Update), SubmitMessage: float64(l.SubmitMessage),
 		Notify: float64(l.Notify), GroupInfo: float64(l.GroupInfo), Waiting: l.Waiting, Batches: l.Batches,
+		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress, Handshakes: l.Handshakes,
+		HandshakesPerAddress: l.HandshakesPerAddress,
 	}
 }
 

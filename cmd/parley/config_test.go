@@ -149,7 +149,8 @@ func TestExampleIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Limits != closed.Limits || !reflect.DeepEqual(closed.Limits.limits(), provider.Limits{Requests: 64, KeyMaterial: 50, Update: 200,
-		SubmitMessage: 5000, Notify: 5000, GroupInfo: 50, Waiting: 128, Batches: 8}) {
+		SubmitMessage: 5000, Notify: 5000, GroupInfo: 50, Waiting: 128, Batches: 8,
+		Connections: 16384, ConnectionsPerAddress: 2048, Handshakes: 512, HandshakesPerAddress: 64}) {
 		t.Errorf("limits are shown as %+v, the defaults are %+v", c.Limits, closed.Limits)
 	}
 	for name, pair := range map[string][2]string{

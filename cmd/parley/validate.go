@@ -50,6 +50,8 @@ func (c *config) validate() []problem {
 	for key, value := range map[string]int{
 		"requests": c.Limits.Requests, "key_material": c.Limits.KeyMaterial, "update": c.Limits.Update, "submit_message": c.Limits.SubmitMessage,
 		"notify": c.Limits.Notify, "group_info": c.Limits.GroupInfo, "waiting": c.Limits.Waiting, "batches": c.Limits.Batches,
+		"connections": c.Limits.Connections, "connections_per_address": c.Limits.ConnectionsPerAddress, "handshakes": c.Limits.Handshakes,
+		"handshakes_per_address": c.Limits.HandshakesPerAddress,
 	} {
 		if value < 1 || value > mostLimit {
 			add("limits."+key, fmt.Sprintf("is not 1 to %d", mostLimit), "a limit cannot be switched off; choose a high one")
