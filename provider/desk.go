@@ -66,7 +66,7 @@ func (d *desk) operator() *Operator {
 			return d.invite(ctx, name, d.accounts.Restore)
 		},
 		Users: d.users, Revoke: d.revoke, Remove: d.remove, Accept: d.accept, Peers: d.peerEntries, Parked: d.parked, Retry: d.retry, Drop: d.drop,
-		Reports: d.reports, Resolve: d.resolve,
+		Reports: d.reports, Resolve: d.resolve, Person: d.personEntry, Address: d.address,
 	}
 }
 

@@ -88,7 +88,7 @@ func (p *Provider) askThose(ctx context.Context, out *Finding, targets []uri.Pro
 			out.Failed = append(out.Failed, t)
 			continue
 		}
-		out.add(t, answers[i])
+		out.Add(t, answers[i])
 		if answers[i].Code == mimi.QuerySuccess && t != p.cfg.Provider {
 			p.found.put(r, t, p.cfg.Now())
 		}
@@ -111,8 +111,8 @@ func (p *Provider) askOne(ctx context.Context, t uri.Provider, by uri.User, r *m
 // weight orders answers: what says more wins.
 var weight = map[mimi.QueryCode]int{mimi.QuerySuccess: 4, mimi.QueryAmbiguous: 3, mimi.QueryForbidden: 2, mimi.QueryUnsupportedField: 1}
 
-// add takes what one provider says, as far as it is the one that can say it.
-func (f *Finding) add(from uri.Provider, a *mimi.IdentifierResponse) {
+// Add takes what one provider says, as far as it is the one that can say it.
+func (f *Finding) Add(from uri.Provider, a *mimi.IdentifierResponse) {
 	profiles := make(map[string]mimi.UserProfile)
 	for _, u := range a.URIs {
 		profiles[u] = mimi.UserProfile{Stable: u}

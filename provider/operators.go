@@ -17,6 +17,10 @@ type Operator struct {
 	Restore func(ctx context.Context, name string) (*Invitation, error)
 	// Users lists at most limit users whose URI is behind after.
 	Users func(ctx context.Context, after string, limit int) ([]UserEntry, error)
+	// Person tells what is known of a user and of its addresses.
+	Person func(ctx context.Context, name string) (*PersonEntry, error)
+	// Address gives a user an address or takes it away.
+	Address func(ctx context.Context, c AddressChange) (*PersonEntry, error)
 	// Revoke ends a device, named by its URI or as user/device.
 	Revoke func(ctx context.Context, device string) (*Revocation, error)
 	// Remove ends a user with all devices.

@@ -57,6 +57,8 @@ func (p *Provider) operators() http.Handler {
 		return o.Users(ctx, q.After, q.Limit)
 	})
 	handle(p, mux, "/users/remove", func(ctx context.Context, q name) ([]Revocation, error) { return o.Remove(ctx, q.Name) })
+	handle(p, mux, "/users/person", func(ctx context.Context, q name) (*PersonEntry, error) { return o.Person(ctx, q.Name) })
+	handle(p, mux, "/users/address", func(ctx context.Context, q AddressChange) (*PersonEntry, error) { return o.Address(ctx, q) })
 	handle(p, mux, "/devices/revoke", func(ctx context.Context, q name) (*Revocation, error) { return o.Revoke(ctx, q.Name) })
 	handle(p, mux, "/peers/list", func(ctx context.Context, _ nothing) ([]PeerEntry, error) { return o.Peers(ctx) })
 	handle(p, mux, "/peers/accept", func(ctx context.Context, q name) (nothing, error) {
@@ -105,6 +107,8 @@ func knownFailures() map[string]error {
 		"name": identity.ErrName, "user": identity.ErrUser, "device": identity.ErrUnknown, "removed": identity.ErrRemoved,
 		"no change": identity.ErrNoChange, "not parked": outbox.ErrNotParked, "busy": outbox.ErrBusy,
 		"operator": ErrOperator, "peer": ErrNoSuchPeer, "label": ErrLabel, "no report": ErrNoReport,
+		"address": identity.ErrAddress, "field": identity.ErrField, "no entry": identity.ErrNoEntry, "reach": identity.ErrReach,
+		"foreign": identity.ErrForeign,
 	}
 }
 
@@ -160,6 +164,12 @@ func Dial(ctx context.Context, socket string) (*Operator, error) {
 		},
 		Users: func(ctx context.Context, after string, limit int) ([]UserEntry, error) {
 			return socketCall[[]UserEntry](ctx, c, "/users/list", page{after, limit})
+		},
+		Person: func(ctx context.Context, s string) (*PersonEntry, error) {
+			return socketCall[*PersonEntry](ctx, c, "/users/person", name{s})
+		},
+		Address: func(ctx context.Context, q AddressChange) (*PersonEntry, error) {
+			return socketCall[*PersonEntry](ctx, c, "/users/address", q)
 		},
 		Revoke: func(ctx context.Context, s string) (*Revocation, error) {
 			return socketCall[*Revocation](ctx, c, "/devices/revoke", name{s})

@@ -26,6 +26,7 @@ type config struct {
 	Client     clientConfig     `toml:"client"`
 	Admin      adminConfig      `toml:"admin"`
 	Identity   identityConfig   `toml:"identity"`
+	People     peopleConfig     `toml:"people"`
 	Limits     limitsConfig     `toml:"limits"`
 	Log        logConfig        `toml:"log"`
 	Peers      []peerConfig     `toml:"peer"`
@@ -181,6 +182,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 
 func (c *config) defaults() {
 	c.Limits.defaults()
+	c.People.defaults()
 	set := func(value *string, otherwise string) {
 		if *value == "" {
 			*value = otherwise
@@ -239,6 +241,7 @@ func (c *config) absolute() {
 	paths := []*string{
 		&c.Data, &c.Federation.CertificateFile, &c.Federation.KeyFile, &c.Client.CertificateFile, &c.Client.KeyFile, &c.Admin.Socket,
 		&c.Identity.CACertificateFile, &c.Identity.CAKeyFile, &c.Identity.HubKeyFile, &c.Log.TraceFile,
+		&c.People.CodesFile, &c.People.CodesTokenFile,
 	}
 	for i := range c.Peers {
 		paths = append(paths, &c.Peers[i].CAFile, &c.Peers[i].AuthoritiesFile)

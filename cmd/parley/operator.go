@@ -56,6 +56,12 @@ func explain(err error) error {
 		return errors.New("no changed authorities of that provider wait; `parley peer list` shows which do")
 	case errors.Is(err, identity.ErrUser), errors.Is(err, identity.ErrUnknown):
 		return errors.New("there is no such user or device here; `parley user list` shows all")
+	case errors.Is(err, identity.ErrAddress), errors.Is(err, identity.ErrField), errors.Is(err, identity.ErrForeign):
+		return usageError{errors.New("an address is phone (+ and country code), email, or handle (a URI such as xmpp:alice@a.example) of another system")}
+	case errors.Is(err, identity.ErrReach):
+		return usageError{errors.New("--reach is nobody, own, everybody, or domains of providers")}
+	case errors.Is(err, identity.ErrNoEntry):
+		return errors.New("the user has no such address; `parley user show NAME` lists them")
 	case errors.Is(err, identity.ErrRemoved):
 		return errors.New("the user was removed, and what others have from it names it; choose another name, or --again if the same person comes back")
 	case errors.Is(err, provider.ErrNoSuchPeer):

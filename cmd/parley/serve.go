@@ -89,6 +89,9 @@ func (c *config) providerConfig(ctx context.Context, found *inspection, log *slo
 		Limits: c.Limits.limits(),
 	}
 	var err error
+	if cfg.People, err = c.people(); err != nil {
+		return nil, nil, err
+	}
 	if cfg.Federation, err = endpoint(c.Federation.Listen, c.Federation.CertificateFile, c.Federation.KeyFile); err != nil {
 		return nil, nil, err
 	}

@@ -15,7 +15,7 @@ func userCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(userAddCommand(), userListCommand(), userRevokeCommand(), userRemoveCommand())
+	c.AddCommand(userAddCommand(), userListCommand(), userRevokeCommand(), userRemoveCommand(), userShowCommand(), userAddressCommand())
 	return c
 }
 

@@ -57,6 +57,7 @@ func (c *config) validate() []problem {
 			add("limits."+key, fmt.Sprintf("is not 1 to %d", mostLimit), "a limit cannot be switched off; choose a high one")
 		}
 	}
+	c.validatePeople(add)
 	for i := range c.Peers {
 		c.validatePeer(i, add)
 	}
