@@ -39,7 +39,8 @@ type talk struct {
 	expiry  *content.ExpiryRule
 	ruled   uint64 // one more than the epoch that rights, rules and expiry are of
 	batch   content.StatusBatch
-	changed bool // savedTalk is to be written
+	changed bool   // savedTalk is to be written
+	lanes   []Lane // the hub's outbox for the room
 }
 
 // savedTalk is what is stored of it.

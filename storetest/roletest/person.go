@@ -29,6 +29,8 @@ type Person struct {
 	Tamper func(r *mimi.GroupInfoRequest, answer *mimi.GroupInfoResponse)
 	// Between stands between the client and its provider from the next Reopen on; nil: nothing does.
 	Between func(client.Provider) client.Provider
+	// Receipts are what the person reports from the next Reopen on.
+	Receipts client.Receipts
 }
 
 // Asked is a request of a client.
@@ -89,7 +91,7 @@ func (p *Person) Reopen() {
 	if p.Between != nil {
 		provider = p.Between(provider)
 	}
-	c, err := client.Open(w.T.Context(), client.Config{Store: p.Disk, Provider: provider, MLS: w.MLS(), Now: w.Now, Wanted: 3})
+	c, err := client.Open(w.T.Context(), client.Config{Store: p.Disk, Provider: provider, MLS: w.MLS(), Now: w.Now, Wanted: 3, Receipts: p.Receipts})
 	p.Client = must(w, c, err)
 }
 
