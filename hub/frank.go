@@ -6,9 +6,11 @@ import (
 	"crypto"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
+	"parley/credential"
 	"parley/mimi"
 	"parley/mls"
 	"parley/mls/wire"
@@ -152,6 +154,31 @@ func (h *Hub) readFranking(g *mls.PublicGroup) franking {
 		}
 	}
 	return f
+}
+
+var errAgent = errors.New("the group's franking agent must be the hub, with a key of the group's signature scheme")
+
+// checkAgent requires of a new group that names a franking agent that it is this hub's, with a key of the group's signature scheme (P-FR-11,
+// P-FR-13).
+func (h *Hub) checkAgent(g *mls.PublicGroup) error {
+	data, named := g.Component(mimi.FrankingAgentComponent)
+	if !named {
+		return nil
+	}
+	var agent mimi.FrankingAgentData
+	if err := syntax.Unmarshal(data, &agent); err != nil {
+		return errAgent
+	}
+	if _, err := g.Suite().ParseSignaturePublicKey(agent.SignatureKey); err != nil {
+		return errAgent
+	}
+	if of, err := credential.ParseSender(agent.Credential); err != nil || of != h.cfg.Self {
+		return errAgent
+	}
+	if !slices.ContainsFunc(h.cfg.Keys, func(k Key) bool { return bytes.Equal(k.Sender.SignatureKey, agent.SignatureKey) }) {
+		return errAgent
+	}
+	return nil
 }
 
 // keyAt is the hub_key of an acceptance time: the newest that is not younger, or the oldest of all.

@@ -112,6 +112,9 @@ func (h *Hub) checkNew(creator uri.User, at uri.Room, g *mls.PublicGroup, info *
 	if senders := g.ExternalSenders(); len(senders) != 1 || !bytes.Equal(senders[0].SignatureKey, key.Sender.SignatureKey) {
 		return nil, errSender
 	}
+	if err := h.checkAgent(g); err != nil {
+		return nil, err
+	}
 	return state, h.checkEnvelope(at, state.Metadata.Name, creator, key.Sender, g)
 }
 

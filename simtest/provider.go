@@ -60,6 +60,7 @@ func (p *provider) start() {
 	p.hub = hub.New(hub.Config{
 		Self: p.uri, MLS: config, Keys: []hub.Key{{Signer: p.signer, Sender: p.sender}}, Now: p.now, Claim: p.claim, ValidateCredential: validate,
 		Store: hub.Store{Update: fenced(p, p.store.Hub().Update), View: fenced(p, p.store.Hub().View)},
+		Cases: hub.Cases{Update: fenced(p, p.store.Cases().Update), View: fenced(p, p.store.Cases().View)},
 		Wake:  func() { w.ring(&p.work) },
 	})
 	p.follower = follower.New(follower.Config{

@@ -45,6 +45,6 @@ func (s *service) IdentifierQuery(context.Context, *mimi.IdentifierRequest) (*mi
 	return nil, errNotHere
 }
 
-func (s *service) ReportAbuse(context.Context, uri.Room, *mimi.AbuseReport) error {
-	return errNotHere
+func (s *service) ReportAbuse(ctx context.Context, at uri.Room, r *mimi.AbuseReport) error {
+	return s.Hub.ReportAbuse(ctx, s.caller, at, r)
 }

@@ -70,7 +70,7 @@ func (w *World) newProvider(domain string) *Provider {
 	p.Sender = wire.ExternalSender{SignatureKey: public, Credential: cred}
 	p.HubConfig = hub.Config{
 		Self: p.URI, Store: p.Store.Hub(), MLS: w.MLS(), Keys: []hub.Key{{Signer: key, Sender: p.Sender}}, Now: w.Now, Claim: p.claim,
-		ValidateCredential: w.validate,
+		ValidateCredential: w.validate, Cases: p.Store.Cases(), ReadContent: ReadContent,
 	}
 	p.FollowerConfig = follower.Config{
 		Self: p.URI, Store: p.Store.Follower(), Now: w.Now, Peers: p.peer, Dropped: func(n int) { p.Dropped += n },
