@@ -46,6 +46,8 @@ type Config struct {
 	Limits Limits
 	// PeerTimeout bounds one request to a peer; 0 means 30 s.
 	PeerTimeout time.Duration
+	// CheckEvery is how often the whole store is read and checked; 0 means every week.
+	CheckEvery time.Duration
 	// Drain bounds how long requests may take to finish when the provider stops; 0 means 10 s.
 	Drain time.Duration
 
@@ -71,6 +73,9 @@ func (c *Config) fill() error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.Limits.fill()
+	if c.CheckEvery == 0 {
+		c.CheckEvery = 7 * 24 * time.Hour
+	}
 	if c.Drain == 0 {
 		c.Drain = 10 * time.Second
 	}

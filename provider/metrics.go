@@ -119,6 +119,7 @@ func newState(p *Provider) *state {
 	for _, d := range []struct{ name, help, label string }{
 		{"up", "1 while everything that readiness asks for is there.", ""},
 		{"store_up", "0 after the store has stopped; the process ends then.", ""},
+		{"store_checked_timestamp_seconds", "When the whole store was last found sound; 0: not since the start.", ""},
 		{"store_full", "1 while there is no space for writing: nothing is accepted.", ""},
 		{"store_requests_total", "Transactions committed.", ""},
 		{"store_commits_total", "Groups of transactions, one fsync each.", ""},
@@ -168,6 +169,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge("up", number(len(p.unready()) == 0))
 	gauge("store_up", number(p.cfg.Store.Err() == nil))
 	gauge("store_full", number(p.full()))
+	gauge("store_checked_timestamp_seconds", float64(p.checked.Load()))
 	requests, groups := p.cfg.Store.Stats()
 	counter("store_requests_total", requests)
 	counter("store_commits_total", groups)

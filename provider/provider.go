@@ -56,6 +56,7 @@ type Provider struct {
 	errandHint  chan struct{} // capacity one
 	stopping    chan struct{} // closed when the provider begins to stop
 	stopped     atomic.Bool   // the same, to be read
+	checked     atomic.Int64  // Unix time at which the whole store was last found sound
 
 	federation, client, admin, socket *listener // nil: not configured
 }

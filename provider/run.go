@@ -52,6 +52,7 @@ func (p *Provider) Run(ctx context.Context) error {
 	work(p.sweep)
 	work(p.errands)
 	work(p.watchSpace)
+	work(p.checkStore)
 	work(p.errands)
 	work(p.refresh)
 	for _, l := range p.listeners() {

@@ -26,7 +26,7 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 		UpdatePins: whenFull(s.Accounts.UpdatePins), ViewPins: s.Accounts.ViewPins,
 		UpdatePeople: whenFull(s.Accounts.UpdatePeople), ViewPeople: s.Accounts.ViewPeople,
 		Run: []func(context.Context) error{s.Run, s.Checkpoints},
-		Err: s.Err, Full: s.Full, Probe: s.Probe, Stats: s.Stats, Close: s.Close,
+		Err: s.Err, Full: s.Full, Probe: s.Probe, Check: s.Check, Stats: s.Stats, Close: s.Close,
 	}
 	out.Hub.Update = whenFull(out.Hub.Update)
 	out.Outbox.Update = whenFull(out.Outbox.Update)

@@ -40,6 +40,8 @@ type Store struct {
 	// Full reports that there is no space for writing, until Probe, which tries, has found some. nil: that does not happen.
 	Full  func() bool
 	Probe func(context.Context) error
+	// Check reads the whole store, beside everything else, and stops it when it is damaged. nil: there is nothing to check.
+	Check func(context.Context) error
 	// Stats counts what was committed: requests, and the groups in which they were.
 	Stats func() (requests, groups uint64)
 	// Close is called after all of Run have returned.
