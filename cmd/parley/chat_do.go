@@ -153,6 +153,12 @@ func (s *chat) take(ctx context.Context, in chatInput) error {
 		s.settle(ctx, in.line, limit)
 		return nil
 	}
+	if cmd.verb == "find" || cmd.verb == "me" {
+		if err := s.about(ctx, in.line, &cmd); err != nil {
+			s.complain(in.line, err)
+		}
+		return nil
+	}
 	var wrong error
 	err = s.dev.Do(ctx, func(c *client.Client) error {
 		s.line = in.line

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/client"
+	"parley/clientapi/api"
 	"parley/content"
 	"parley/policy"
 	"parley/uri"
@@ -26,6 +27,8 @@ const (
 	eventAlarm   = "alarm"
 	eventError   = "error"
 	eventHelp    = "help"
+	eventFound   = "found"
+	eventPerson  = "person"
 	eventSettled = "settled"
 )
 
@@ -60,6 +63,9 @@ type chatEvent struct {
 	Active  *bool        `json:"active,omitempty"`
 	Current *bool        `json:"current,omitempty"`
 	People  []chatPerson `json:"people,omitempty"`
+
+	Found  *api.Found  `json:"found,omitempty"`
+	Person *api.Person `json:"person,omitempty"`
 
 	Online   *bool  `json:"online,omitempty"`
 	Provider string `json:"provider,omitempty"`

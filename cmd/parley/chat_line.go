@@ -62,6 +62,8 @@ func chatVerbs() []chatVerb {
 			}
 			return nil
 		}},
+		{"find", "NUMBER|MAIL|URI|NICK", "look for a person, at other providers too", parseFind},
+		{"me", "[prove|confirm|name|show|hide|forget ...]", "what others can find you by", parseMe},
 		{"wait", "[SECONDS]", "wait until nothing is on its way any more", func(c *chatLine, arg string, _ uri.Provider) error {
 			if arg == "" {
 				return nil

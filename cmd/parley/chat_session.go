@@ -22,6 +22,7 @@ import (
 // converse reads lines and waits.
 type chat struct {
 	dev    *device.Device
+	way    *link // what is asked of the provider beside the device
 	store  client.Store
 	self   *client.Account
 	show   func(*chatEvent) error // one event at a time

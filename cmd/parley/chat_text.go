@@ -89,6 +89,10 @@ func (v *textView) render(e *chatEvent) (look, text string) {
 		return alert, "! " + cleanLine(e.Reason)
 	case eventHelp:
 		return plain, *e.Text
+	case eventFound:
+		return plain, foundText(e.Found)
+	case eventPerson:
+		return plain, personText(e.Person)
 	case eventSettled:
 		return v.settled(e)
 	}
