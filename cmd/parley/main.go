@@ -98,6 +98,7 @@ Exit codes of every subcommand: 0 done; 1 failed; 2 wrong command line; 3 wrong 
 		certsCommand(),
 		chatCommand(),
 		benchCommand(),
+		gatewayCommand(),
 		demoCommand(),
 		mlsCommand(),
 		versionCommand(),

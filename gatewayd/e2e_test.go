@@ -1,0 +1,475 @@
+package gatewayd_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"parley/gatewayd/nativelab"
+	"parley/provider/lab"
+)
+
+// The tests of this file run everything as processes: two providers, the gateway of the second one, a chat client at the first, and the
+// servers of the other networks.
+
+const stepLimit = 30 * time.Second
+
+var (
+	buildOnce sync.Once
+	built     string
+	buildErr  error
+)
+
+// TestMain removes the binary that the tests have built.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built != "" {
+		if err := os.RemoveAll(filepath.Dir(built)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	os.Exit(code)
+}
+
+func binary(t *testing.T) string {
+	t.Helper()
+	buildOnce.Do(func() {
+		dir, err := os.MkdirTemp("", "parley-gateway-test")
+		if err != nil {
+			buildErr = err
+			return
+		}
+		built = filepath.Join(dir, "parley")
+		cmd := exec.Command("go", "build", "-o", built, "parley/cmd/parley")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			buildErr = fmt.Errorf("%w: %s", err, out)
+		}
+	})
+	if buildErr != nil {
+		t.Fatal(buildErr)
+	}
+	return built
+}
+
+func need(t *testing.T, networks ...string) {
+	t.Helper()
+	missing := nativelab.Missing(networks...)
+	switch {
+	case len(missing) == 0:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("missing: %v; scripts/deps installs them", missing)
+	default:
+		t.Skipf("missing Debian packages: %v", missing)
+	}
+}
+
+// town is two providers and a person at the first.
+type town struct {
+	t      *testing.T
+	dir    string
+	a, b   *lab.Server
+	alice  *chat
+	config string
+	gate   *exec.Cmd
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	w := &town{t: t, dir: t.TempDir()}
+	servers, err := lab.Build(t.Context(), lab.Plan{Binary: binary(t), Dir: w.dir, Domains: []string{"a.example", "b.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.a, w.b = servers[0], servers[1]
+	for _, s := range servers {
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Kill(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	w.alice = w.person(w.a, "alice")
+	return w
+}
+
+// gateway writes the configuration and starts the process.
+func (w *town) gateway(sections string) {
+	w.t.Helper()
+	w.config = filepath.Join(w.dir, "gateway.toml")
+	text := fmt.Sprintf("provider = \"b.example\"\nurl = %q\nca_file = %q\ndata = %q\nadmin_socket = %q\n%s", "https://"+w.b.Client, w.b.LabCA,
+		filepath.Join(w.dir, "gateway"), w.b.Socket(), sections)
+	if err := os.WriteFile(w.config, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.startGateway()
+	w.t.Cleanup(w.killGateway)
+}
+
+func (w *town) startGateway() {
+	w.t.Helper()
+	log, err := os.OpenFile(filepath.Join(w.dir, "gateway.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.gate = exec.Command(binary(w.t), "gateway", "--config", w.config)
+	w.gate.Stdout, w.gate.Stderr = log, log
+	if err := w.gate.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// killGateway ends the process at once, as a crash would.
+func (w *town) killGateway() {
+	if w.gate == nil {
+		return
+	}
+	if err := w.gate.Process.Kill(); err != nil {
+		w.t.Errorf("the gateway had ended: %v: %s", err, w.gateLog())
+	}
+	if err := w.gate.Wait(); err == nil || w.gate.ProcessState.Exited() {
+		w.t.Errorf("the gateway had ended by itself: %s", w.gateLog())
+	}
+	w.gate = nil
+}
+
+func (w *town) gateLog() string {
+	text, err := os.ReadFile(filepath.Join(w.dir, "gateway.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// event is a line of parley chat --json.
+type event struct {
+	Type    string `json:"type"`
+	Room    string `json:"room"`
+	User    string `json:"user"`
+	Text    string `json:"text"`
+	Fate    string `json:"fate"`
+	Reason  string `json:"reason"`
+	Gateway string `json:"gateway"`
+	Own     bool   `json:"own"`
+	Online  bool   `json:"online"`
+	raw     string
+}
+
+// chat is a person with parley chat.
+type chat struct {
+	t     *testing.T
+	user  string
+	stdin io.Writer
+	mu    sync.Mutex
+	seen  []event
+	at    int
+	more  chan struct{}
+}
+
+func (w *town) person(home *lab.Server, name string) *chat {
+	w.t.Helper()
+	out, err := lab.Execute(w.t.Context(), home.Binary, "user", "add", name, "--config", home.Config, "--json")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var invited struct{ User, Code string }
+	if err := json.Unmarshal(out, &invited); err != nil {
+		w.t.Fatal(err)
+	}
+	dir := filepath.Join(w.dir, name)
+	if _, err := lab.Execute(w.t.Context(), home.Binary, "chat", "enrol", "--provider", "https://"+home.Client, "--ca", home.LabCA, "--code", invited.Code,
+		"--dir", dir); err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := exec.Command(home.Binary, "chat", "--dir", dir, "--json", "--follow")
+	c := &chat{t: w.t, user: invited.User, more: make(chan struct{}, 1)}
+	if c.stdin, err = cmd.StdinPipe(); err != nil {
+		w.t.Fatal(err)
+	}
+	lines, err := cmd.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); c.read(lines) }()
+	w.t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			w.t.Error(err)
+		}
+		<-done
+		if err := cmd.Wait(); err == nil {
+			w.t.Error("the chat had ended by itself")
+		}
+	})
+	return c
+}
+
+func (c *chat) read(from io.Reader) {
+	lines := bufio.NewScanner(from)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		e := event{raw: lines.Text()}
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			e.Type = "unreadable"
+		}
+		c.mu.Lock()
+		c.seen = append(c.seen, e)
+		c.mu.Unlock()
+		select {
+		case c.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (c *chat) say(line string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.stdin, line+"\n"); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// expect waits for an event behind those that were looked at.
+func (c *chat) expect(what string, fits func(event) bool) event {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), stepLimit)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		for c.at < len(c.seen) {
+			e := c.seen[c.at]
+			c.at++
+			if fits(e) {
+				c.mu.Unlock()
+				return e
+			}
+		}
+		seen := c.seen
+		c.mu.Unlock()
+		select {
+		case <-c.more:
+		case <-ctx.Done():
+			var last []string
+			for _, e := range seen[max(0, len(seen)-8):] {
+				last = append(last, e.raw)
+			}
+			c.t.Fatalf("%s was not seen; the last: %s", what, strings.Join(last, "\n"))
+		}
+	}
+}
+
+// texts counts the messages with a text.
+func (c *chat) texts(text string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.seen {
+		if e.Type == "message" && e.Text == text {
+			n++
+		}
+	}
+	return n
+}
+
+func message(from, text string) func(event) bool {
+	return func(e event) bool { return e.Type == "message" && e.User == from && e.Text == text }
+}
+
+const bobURI = "mimi://b.example/u/irc.bob"
+
+// ircTown has ngIRCd, Bob on it, and a gateway.
+func ircTown(t *testing.T) (*town, *nativelab.IRC, *nativelab.IRCUser) {
+	t.Helper()
+	need(t, "irc")
+	w := newTown(t)
+	server, err := nativelab.NewIRC(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	bob := join(t, server, "bob")
+	password := filepath.Join(w.dir, "link.password")
+	if err := os.WriteFile(password, []byte(nativelab.IRCLinkPassword+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.gateway(fmt.Sprintf("[irc]\naddress = %q\nname = %q\npassword_file = \"link.password\"\nusers = [\"bob\"]\n", server.Address, nativelab.IRCLinkName))
+	return w, server, bob
+}
+
+func join(t *testing.T, s *nativelab.IRC, nick string) *nativelab.IRCUser {
+	t.Helper()
+	u, err := s.Join(t.Context(), nick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func sees(t *testing.T, u *nativelab.IRCUser, text string) string {
+	t.Helper()
+	line, err := u.Expect(t.Context(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+func says(t *testing.T, u *nativelab.IRCUser, line string) {
+	t.Helper()
+	if err := u.Say(line); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// admit waits until the gateway has enrolled its users: before that they cannot be added.
+func (w *town) admitted() {
+	w.t.Helper()
+	deadline := time.Now().Add(stepLimit)
+	for !strings.Contains(w.gateLog(), "gateway runs") {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the gateway is not ready: %s", w.gateLog())
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+func TestIRCBothWays(t *testing.T) {
+	w, _, bob := ircTown(t)
+	w.admitted()
+	w.alice.expect("online", func(e event) bool { return e.Type == "online" && e.Online })
+	w.alice.say("/new Clubhouse")
+	w.alice.expect("a room", func(e event) bool { return e.Type == "created" })
+	w.alice.say("/add " + bobURI)
+	t.Run("the joining of a user of a gateway is marked", func(t *testing.T) {
+		e := w.alice.expect("bob in the room", func(e event) bool { return e.Type == "joined" && e.User == bobURI })
+		if e.Gateway != "b.example" {
+			t.Errorf("%+v", e)
+		}
+	})
+	w.alice.say("hello bob")
+	t.Run("from MIMI in private", func(t *testing.T) {
+		if line := sees(t, bob, "hello bob"); !strings.HasPrefix(line, ":alice!mimi@a.example PRIVMSG bob ") {
+			t.Errorf("%q", line)
+		}
+	})
+	t.Run("to MIMI, marked", func(t *testing.T) {
+		says(t, bob, "PRIVMSG alice :hi \x02alice\x02")
+		if e := w.alice.expect("bob's answer", message(bobURI, "hi **alice**")); e.Gateway != "b.example" {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("a third person makes it a channel", func(t *testing.T) {
+		carl := w.person(w.a, "carl")
+		w.alice.say("/add " + carl.user)
+		carl.expect("the room", func(e event) bool { return e.Type == "joined" && e.User == carl.user })
+		w.alice.say("all together")
+		line := sees(t, bob, "] all together")
+		_, channel, _ := strings.Cut(line, "[")
+		channel, _, _ = strings.Cut(channel, "]")
+		says(t, bob, "JOIN "+channel)
+		if names := sees(t, bob, " 353 "); !strings.Contains(names, "alice") || !strings.Contains(names, "carl") {
+			t.Errorf("%q", names)
+		}
+		says(t, bob, "PRIVMSG "+channel+" :in the channel")
+		carl.expect("bob in the channel", message(bobURI, "in the channel"))
+		w.alice.expect("bob in the channel", message(bobURI, "in the channel"))
+		w.alice.say("I am here")
+		sees(t, bob, "PRIVMSG "+channel+" :I am here")
+	})
+}
+
+func TestIRCStrangerWritesFirst(t *testing.T) {
+	w, server, bob := ircTown(t)
+	w.admitted()
+	w.alice.expect("online", func(e event) bool { return e.Type == "online" && e.Online })
+	w.alice.say("/new Lounge")
+	w.alice.say("/add " + bobURI)
+	w.alice.say("hello")
+	sees(t, bob, "hello")
+	dora := join(t, server, "dora")
+	says(t, dora, "PRIVMSG alice :may I?")
+	e := w.alice.expect("dora", message("mimi://b.example/u/irc.dora", "may I?"))
+	if e.Gateway != "b.example" {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestGatewayAndServerAreKilled(t *testing.T) {
+	rounds := 4
+	if testing.Short() {
+		rounds = 1
+	}
+	w, server, bob := ircTown(t)
+	w.admitted()
+	w.alice.expect("online", func(e event) bool { return e.Type == "online" && e.Online })
+	w.alice.say("/new Clubhouse")
+	w.alice.say("/add " + bobURI)
+	w.alice.say("start")
+	sees(t, bob, "start")
+	for n := range rounds {
+		out, in := fmt.Sprintf("out %d.", n), fmt.Sprintf("in %d.", n)
+		w.killGateway()
+		w.alice.say(out)
+		w.startGateway()
+		sees(t, bob, out)
+		says(t, bob, "PRIVMSG alice :"+in)
+		w.alice.expect(in, message(bobURI, in))
+		w.alice.say("again " + out)
+		sees(t, bob, "again "+out)
+		if n%2 == 1 {
+			if err := server.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			w.alice.say("while down " + out)
+			if err := server.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before := bob
+			bob = join(t, server, "bob")
+			sees(t, bob, "while down "+out)
+			if err := before.Close(); err != nil {
+				t.Log(err)
+			}
+		}
+	}
+	for n := range rounds {
+		if got := w.alice.texts(fmt.Sprintf("in %d.", n)); got != 1 {
+			t.Errorf("in %d was read %d times", n, got)
+		}
+	}
+	counts := map[string]int{}
+	for _, line := range bob.Seen() {
+		if _, text, ok := strings.Cut(line, "PRIVMSG bob :"); ok {
+			counts[text]++
+		}
+	}
+	for text, n := range counts {
+		if n != 1 {
+			t.Errorf("%q came %d times", text, n)
+		}
+	}
+}
