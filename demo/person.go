@@ -29,6 +29,12 @@ type event struct {
 	Own    bool   `json:"own"`
 	Online bool   `json:"online"`
 	Epoch  uint64 `json:"epoch"`
+	Found  struct {
+		Matches []struct {
+			User string `json:"user"`
+		} `json:"matches"`
+		Asked []string `json:"asked"`
+	} `json:"found"`
 }
 
 // device is one device of a person: a `parley chat` process.

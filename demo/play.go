@@ -167,7 +167,7 @@ func (d *demo) note(format string, args ...any) {
 func (d *demo) play(ctx context.Context) error {
 	var alice, bob, cathy, tablet *device
 	err := d.step("Three providers with a certificate each from one lab authority, and a CA each for its users.", func() error {
-		plan := lab.Plan{Binary: d.cfg.Binary, Dir: d.cfg.Dir, Domains: []string{"a.example", "b.example", "c.example"}, Trace: true}
+		plan := lab.Plan{Binary: d.cfg.Binary, Dir: d.cfg.Dir, Domains: []string{"a.example", "b.example", "c.example"}, Trace: true, Extra: peopleConfig}
 		var err error
 		if d.servers, err = lab.Build(ctx, plan); err != nil {
 			return err
@@ -203,6 +203,12 @@ func (d *demo) play(ctx context.Context) error {
 				}
 			}
 			return nil
+		}},
+		{"Cathy proves her phone number to c.example; Bob finds her by it from b.example.", func() error {
+			if err := d.proves(ctx, cathy); err != nil {
+				return err
+			}
+			return d.finds(ctx, bob, cathy)
 		}},
 		{"Alice creates the room at a.example, which is its hub.", func() error {
 			made, err := d.ask(ctx, alice, "/new Clubhouse", "the room", func(e event) bool { return e.Type == "created" })
