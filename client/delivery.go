@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"parley/content"
@@ -34,21 +35,40 @@ type Delivery struct {
 	Next   time.Time // DeliveryWaiting, DeliveryHeld: when it is tried again; zero: not known
 }
 
-// Lane is what the hub's outbox says of one destination of a room: it comes from the hub, by way of the own provider.
+// Lane is what the hub's outbox says of one destination of a room that has not taken everything.
 type Lane struct {
-	Provider string
-	// Taken is the hub's acceptance time of the last item that the destination took, in milliseconds since 1970; everything up to it is
-	// there. 0: not known.
-	Taken uint64
-	Since time.Time // the oldest item that was not taken waits since then; zero: nothing waits
-	Tries int
-	Next  time.Time
+	Provider string // domain
+	// Oldest is the hub's acceptance time of the first item that was not taken, in milliseconds since 1970; 0: nothing waits.
+	Oldest  uint64
+	Tries   int
+	Next    time.Time // zero: not known
+	Refused []uint64  // acceptance times of items that the destination refused for good
 }
 
-// SetLanes notes what the hub says of its outbox.
+// WantLanes lists the rooms of the own provider's hub in which own messages are, as far as known, not at all other providers. A device
+// asks for their lanes every few seconds.
+func (c *Client) WantLanes() []uri.Room {
+	var out []uri.Room
+	for _, r := range c.Rooms() {
+		if r.Active() && r.URI.Provider() == c.self.User.Provider() && r.talk.mine > r.talk.taken {
+			out = append(out, r.URI)
+		}
+	}
+	return out
+}
+
+// SetLanes notes what the hub said of its outbox when it was asked last. What stands in the room's log was accepted before that.
 func (c *Client) SetLanes(at uri.Room, lanes []Lane) {
-	if r, ok := c.rooms[at]; ok {
-		r.talk.lanes = lanes
+	r, ok := c.rooms[at]
+	if !ok {
+		return
+	}
+	t := &r.talk
+	t.lanes, t.asOf, t.taken = lanes, t.mine, t.mine
+	for _, l := range lanes {
+		if l.Oldest > 0 {
+			t.taken = min(t.taken, l.Oldest-1)
+		}
 	}
 }
 
@@ -115,20 +135,24 @@ func (c *Client) unsent(at uri.Room, id content.MessageID) (Delivery, bool) {
 
 // held refines a state by what the hub says of the person's provider.
 func (t *talk) held(d *Delivery, accepted uint64) {
-	if accepted == 0 {
+	if accepted == 0 || accepted > t.asOf {
 		return
 	}
 	for _, l := range t.lanes {
-		if l.Provider != d.User.Domain() {
-			continue
-		}
 		switch {
-		case l.Taken >= accepted:
-			d.State = DeliveryProvider
-		case !l.Since.IsZero() && l.Tries > 0:
-			d.State, d.Since, d.Next = DeliveryHeld, l.Since, l.Next
+		case l.Provider != d.User.Domain():
+		case slices.Contains(l.Refused, accepted):
+			d.State, d.Reason = DeliveryFailed, "refused by provider "+l.Provider
+			return
+		case l.Oldest == 0 || accepted < l.Oldest:
+		case l.Tries > 0:
+			d.State, d.Since, d.Next = DeliveryHeld, time.UnixMilli(int64(l.Oldest)), l.Next
+			return
+		default:
+			return // it is on its way
 		}
 	}
+	d.State = DeliveryProvider
 }
 
 func stateOf(s content.Status) DeliveryState {

@@ -23,6 +23,9 @@ const crowd = 50
 // received does what the arrival of a message entails: it counts as unread, it is reported as delivered.
 func (s *step) received(e *Entry, m *content.Message) {
 	t := &s.room.talk
+	if e.Own {
+		t.mine = s.event.Timestamp
+	}
 	if report, found, err := m.Status(); found && err == nil {
 		s.seenElsewhere(e, report)
 		return

@@ -40,6 +40,9 @@ type talk struct {
 	ruled   uint64 // one more than the epoch that rights, rules and expiry are of
 	batch   content.StatusBatch
 	changed bool   // savedTalk is to be written
+	mine    uint64 // acceptance time of the last own message that came back
+	taken   uint64 // of the last one that all providers have taken, as far as known
+	asOf    uint64 // mine when the hub was asked
 	lanes   []Lane // the hub's outbox for the room
 }
 

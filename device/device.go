@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/client"
+	"parley/content"
 	"parley/credential"
 	"parley/mls"
 	"parley/room"
@@ -21,6 +22,12 @@ type Config struct {
 	Provider client.Provider
 	// Authorities returns the CA sets that the own provider knows of one provider, or of all for the zero value.
 	Authorities func(ctx context.Context, p uri.Provider) ([]Authority, error)
+	// Receipts are the statuses that the person reports where the room's policy leaves it open.
+	Receipts client.Receipts
+	// Receiver is what the app can show.
+	Receiver content.Receiver
+	// Lanes asks the own provider's hub what of a room waits for other providers; nil: it is not asked.
+	Lanes func(ctx context.Context, at uri.Room) ([]client.Lane, error)
 	// News gets what is new after each step, from the goroutine of Run. nil: nobody asks.
 	News func(News)
 	// Now is the clock; nil means time.Now.
@@ -52,6 +59,7 @@ const (
 	learnPause    = 250 * time.Millisecond // between learning authorities and trying again what failed without them
 	stockEvery    = time.Minute            // KeyPackages are counted this often
 	patience      = time.Minute            // how long an event waits for authorities
+	lanesEvery    = 4 * time.Second        // while own messages are not at all providers
 )
 
 // stockLow is the number of KeyPackages below which new ones are published.
@@ -69,7 +77,10 @@ type Device struct {
 	ackAt   time.Time // zero: nothing to acknowledge
 	unacked int       // events since the last acknowledgement
 	stockAt time.Time
-	flushAt time.Time // zero: nothing waits for the clock
+	flushAt time.Time              // zero: nothing waits for the clock
+	choreAt time.Time              // the same
+	lanesAt time.Time              // when lanes may be asked for again
+	laneIn  map[uri.Room]time.Time // a room's hub said no: not before then
 	news    News
 }
 
@@ -91,6 +102,8 @@ func Open(ctx context.Context, cfg Config) (*Device, error) {
 		Store:    cfg.Store,
 		Provider: cfg.Provider,
 		Now:      cfg.Now,
+		Receipts: cfg.Receipts,
+		Receiver: cfg.Receiver,
 		MLS: &mls.Config{
 			ValidateLeaf:   credential.Validator(known.of),
 			ValidateSender: credential.SenderValidator(known.of),
@@ -102,7 +115,7 @@ func Open(ctx context.Context, cfg Config) (*Device, error) {
 	}
 	return &Device{
 		cfg: cfg, client: c, roots: known, acked: c.Cursor(),
-		words: make(chan word, 1), calls: make(chan call),
+		words: make(chan word, 1), calls: make(chan call), laneIn: make(map[uri.Room]time.Time), lanesAt: time.Unix(0, 1),
 	}, nil
 }
 
@@ -223,7 +236,7 @@ func (d *Device) work(ctx context.Context) error {
 // pause is how long nothing has to be done by itself.
 func (d *Device) pause() time.Duration {
 	next := d.stockAt
-	for _, t := range []time.Time{d.flushAt, d.ackAt} {
+	for _, t := range []time.Time{d.flushAt, d.choreAt, d.ackAt, d.laneDue()} {
 		if !t.IsZero() && t.Before(next) {
 			next = t
 		}
@@ -233,6 +246,9 @@ func (d *Device) pause() time.Duration {
 
 // settle does what is due: outbox, acknowledgement, stock; and tells the news.
 func (d *Device) settle(ctx context.Context) (err error) {
+	if d.choreAt, err = d.client.Chores(ctx); err != nil {
+		return err
+	}
 	if d.flushAt, err = d.client.Flush(ctx); err != nil {
 		return err
 	}
@@ -253,8 +269,36 @@ func (d *Device) settle(ctx context.Context) (err error) {
 			d.stockAt = now.Add(retryPoll)
 		}
 	}
+	if due := d.laneDue(); !due.IsZero() && !now.Before(due) {
+		d.askLanes(ctx)
+	}
 	d.tell()
 	return nil
+}
+
+// laneDue is when the hub is to be asked what waits for other providers, zero when nobody wants to know.
+func (d *Device) laneDue() time.Time {
+	if d.cfg.Lanes == nil || !d.news.Online || len(d.client.WantLanes()) == 0 {
+		return time.Time{}
+	}
+	return d.lanesAt
+}
+
+// askLanes asks for the rooms in which own messages are not known to be everywhere. Without an answer their state is simply not known.
+func (d *Device) askLanes(ctx context.Context) {
+	now := d.cfg.Now()
+	d.lanesAt = now.Add(lanesEvery)
+	for _, at := range d.client.WantLanes() {
+		if d.laneIn[at].After(now) {
+			continue
+		}
+		lanes, err := d.cfg.Lanes(ctx, at)
+		if err != nil {
+			d.laneIn[at] = now.Add(retryPollMost)
+			continue
+		}
+		d.client.SetLanes(at, lanes)
+	}
 }
 
 // hear takes what the provider answered. After an absence the authorities may have changed.

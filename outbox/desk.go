@@ -26,6 +26,8 @@ type DeskTx interface {
 	Stopped(destination string, room uri.Room, limit int) ([]Lane, error)
 	// Parked lists the items that were taken out of lanes by destination, room and sequence, those behind the given one, at most limit.
 	Parked(destination string, room uri.Room, sequence uint64, limit int) ([]Parked, error)
+	// Waiting lists the lanes of a room that have something to send, parked ones too, by destination, with the body of the first item.
+	Waiting(room uri.Room) ([]Waiting, error)
 	// Unpark deletes such an item; false when there is none.
 	Unpark(destination string, room uri.Room, sequence uint64) (bool, error)
 }

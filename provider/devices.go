@@ -29,7 +29,7 @@ func (d *devices) server() *server.Server {
 		Authenticate: d.accounts.Authenticate, Enrol: d.enrol, Renew: d.renew, Self: d.selfOf, Authorities: d.authoritiesOf,
 		PublishKeyPackages: d.publish, CountKeyPackages: d.count,
 		CreateRoom: d.createRoom, KeyMaterial: d.keyMaterial, Update: d.update, SubmitMessages: d.submit, GroupInfo: d.groupInfo,
-		Consent: d.consent, Consents: d.consents, Block: d.block, Report: d.report,
+		Consent: d.consent, Consents: d.consents, Block: d.block, Report: d.report, Lanes: d.lanes,
 		Events: d.events, Ack: d.ack, Wake: func(v identity.Device) (<-chan struct{}, func()) { return d.wakes.wait(v.Client) },
 		Person: d.person, ChangePerson: d.changePerson, Find: d.search,
 		Stopping: d.stopping, Log: d.log,

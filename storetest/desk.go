@@ -15,6 +15,7 @@ func deskTests() []test {
 		{"delayed lanes of one destination, by time", delayedLanes},
 		{"parked lanes are listed, in pages, until they go on", stoppedLanes},
 		{"items taken out are listed, in pages, until they are given up", parkedItems},
+		{"what waits of a room, with the first item", waitingLanes},
 		{"an item taken out is there after the log is trimmed, and after a restart", parkedItemKept},
 	}
 }
@@ -145,6 +146,26 @@ func parkedItems(f *fixture) {
 		}
 		return err
 	}))
+}
+
+func waitingLanes(f *fixture) {
+	b, a := f.room("b"), f.room("a")
+	names := func(room uri.Room) (out []string) {
+		f.desk(func(tx outbox.DeskTx) {
+			for _, w := range get(tx.Waiting(room)) {
+				out = append(out, fmt.Sprintf("%s %s %d %s", w.Destination, w.Room.Name(), w.First, w.Body))
+			}
+		})
+		return out
+	}
+	sameList("of a room that is not known", names(a), nil)
+	f.send(b, []string{"x.example"}, 1)
+	f.send(a, []string{"y.example", "x.example"}, 1, 2)
+	sameList("by destination, with the first item", names(a), []string{"x.example a 1 body 0001", "y.example a 1 body 0001"})
+	f.advance(f.lane("x.example", a), 1<<20, 100)
+	sameList("one item was taken", names(a), []string{"x.example a 2 body 0002", "y.example a 1 body 0001"})
+	f.advance(f.lane("x.example", a), 1<<20, 100)
+	sameList("all was taken", names(a), []string{"y.example a 1 body 0001"})
 }
 
 func parkedItemKept(f *fixture) {

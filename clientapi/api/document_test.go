@@ -99,7 +99,7 @@ func TestDocumentHasTheObjects(t *testing.T) {
 		"Error": new(api.Error), "EnrolRequest": new(api.EnrolRequest), "EnrolResponse": new(api.EnrolResponse),
 		"RenewRequest": new(api.RenewRequest), "RenewResponse": new(api.RenewResponse), "Self": new(api.Self),
 		"Authorities": new(api.Authorities), "KeyPackageCount": new(api.KeyPackageCount), "RoomCreated": new(api.RoomCreated), "ConsentList": new(api.ConsentList), "Block": new(api.Block),
-		"Ack": new(api.Ack), "Person": new(api.Person), "PersonChange": new(api.PersonChange), "Found": new(api.Found),
+		"Ack": new(api.Ack), "Lanes": new(api.Lanes), "Person": new(api.Person), "PersonChange": new(api.PersonChange), "Found": new(api.Found),
 	}
 	found := make(map[string]bool)
 	for _, m := range regexp.MustCompile("(?s)<!-- api\\.(\\w+) -->\n```json\n(.*?)```").FindAllStringSubmatch(document(t), -1) {

@@ -18,6 +18,7 @@ const (
 	PathConsent     = Prefix + "consent"
 	PathBlock       = Prefix + "block"
 	PathReport      = Prefix + "report"
+	PathLanes       = Prefix + "lanes"
 	PathEvents      = Prefix + "events"
 	PathStream      = Prefix + "stream"
 	PathAck         = Prefix + "ack"
@@ -89,6 +90,7 @@ func Routes() []Route {
 		{Method: "GET", Path: PathConsent, Answer: TypeJSON},                                             // ConsentList
 		{Method: "POST", Path: PathBlock, Body: TypeJSON, Limit: MaxJSON},                                // Block
 		{Method: "POST", Path: PathReport, Params: room, Body: TypeTLS, Limit: 4 << 20},                  // mimi.AbuseReport
+		{Method: "GET", Path: PathLanes, Params: room, Answer: TypeJSON},                                 // Lanes
 		{Method: "GET", Path: PathPerson, Answer: TypeJSON},                                              // Person
 		{Method: "POST", Path: PathPerson, Body: TypeJSON, Limit: MaxJSON, Answer: TypeJSON},             // PersonChange, Person
 		{Method: "POST", Path: PathFind, Body: TypeTLS, Limit: 16 << 10, Answer: TypeJSON},               // Found

@@ -59,6 +59,9 @@ type Server struct {
 	Block    func(ctx context.Context, d identity.Device, r *api.Block) error
 	Report   func(ctx context.Context, d identity.Device, room uri.Room, r *mimi.AbuseReport) error
 
+	// Lanes tells a member how a room of our hub stands with other providers.
+	Lanes func(ctx context.Context, d identity.Device, room uri.Room) (*api.Lanes, error)
+
 	// Events returns at most limit events behind the cursor, in order, and whether more wait. A nil cursor means the last
 	// acknowledged one. What it returns at once should be bounded in octets too: a stream holds it until it is sent.
 	Events func(ctx context.Context, d identity.Device, after *uint64, limit int) (events []api.Event, more bool, err error)
@@ -117,6 +120,7 @@ func (h *handler) calls() map[string]func(*call) (any, error) {
 		"GET " + api.PathConsent:      (*call).consents,
 		"POST " + api.PathBlock:       (*call).block,
 		"POST " + api.PathReport:      (*call).report,
+		"GET " + api.PathLanes:        (*call).lanes,
 		"GET " + api.PathEvents:       (*call).events,
 		"GET " + api.PathStream:       (*call).stream,
 		"POST " + api.PathAck:         (*call).ack,

@@ -178,6 +178,9 @@ func (w *world) server() *server.Server {
 			w.inbox.ack(cursor)
 			return nil
 		},
+		Lanes: func(_ context.Context, d identity.Device, room uri.Room) (*api.Lanes, error) {
+			return &api.Lanes{}, w.called("lanes", d.Client.String(), room.String())
+		},
 		Person: func(_ context.Context, d identity.Device) (*api.Person, error) {
 			return &api.Person{User: d.User.String()}, w.called("person", d.Client.String())
 		},
@@ -394,6 +397,7 @@ func (w *world) makeAsks() []ask {
 		{"GET", api.PathConsent, nil, "", nil, nil, "consents " + me, api.TypeJSON},
 		{"POST", api.PathBlock, nil, api.TypeJSON, block, badBlock, "block " + me + " mimi://c.example", ""},
 		{"POST", api.PathReport, inRoom, api.TypeTLS, abuse, mimitest.Sample{Body: abuse}.Hostile(), "report " + me + " " + room, ""},
+		{"GET", api.PathLanes, inRoom, "", nil, nil, "lanes " + me + " " + room, api.TypeJSON},
 		{"GET", api.PathPerson, nil, "", nil, nil, "person " + me, api.TypeJSON},
 		{"POST", api.PathPerson, nil, api.TypeJSON, change, badChange, "change " + me + " prove", api.TypeJSON},
 		{"POST", api.PathFind, nil, api.TypeTLS, query, mimitest.Sample{Body: query}.Hostile(), "find " + me + " 1", api.TypeJSON},

@@ -48,3 +48,14 @@ func (t *deskTx) Unpark(destination string, room uri.Room, sequence uint64) (boo
 	}
 	return true, put(t.tx, t.parked, key, slices.Delete(slices.Clone(all), i, i+1))
 }
+
+func (t *deskTx) Waiting(room uri.Room) ([]outbox.Waiting, error) {
+	var out []outbox.Waiting
+	for _, key := range sortedBy(t.lanes, compareLanes) {
+		l := t.lanes[key]
+		if key.room == room && l.frozen > 0 {
+			out = append(out, outbox.Waiting{Lane: view(key, l), Body: t.logs[room][l.queue[0]-1].Body})
+		}
+	}
+	return out, nil
+}

@@ -43,3 +43,20 @@ func (t *deskTx) Unpark(destination string, room uri.Room, sequence uint64) (boo
 	n, err := t.c.exec("DELETE FROM parked WHERE room = ? AND destination = ? AND sequence = ? + 0", number, destination, whole(sequence))
 	return n > 0, err
 }
+
+func (t *deskTx) Waiting(room uri.Room) ([]outbox.Waiting, error) {
+	number, ok, err := t.c.room(room)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var out []outbox.Waiting
+	err = t.c.each(func(r row) (bool, error) {
+		out = append(out, outbox.Waiting{Body: r.octets(8), Lane: outbox.Lane{
+			Destination: r.text(0), Room: room, First: sequenceOf(r.int(1)), Last: sequenceOf(r.int(2)),
+			Tries: int(r.int(3)), Refusals: int(r.int(4)), Next: timeOf(r.int(5)), Since: timeOf(r.int(6)), Parked: r.int(7) != 0,
+		}})
+		return true, nil
+	}, `SELECT lane.destination, lane.first, lane.last, lane.tries, lane.refusals, lane.next, lane.since, lane.parked, log.octets
+		FROM lane JOIN log ON log.place = lane.first WHERE lane.room = ? ORDER BY lane.destination`, number)
+	return out, err
+}
