@@ -47,7 +47,8 @@ type node struct {
 	files     lab.Files
 	listeners map[string]net.Listener
 	cfg       provider.Config
-	durable   bool // on SQLite, not in memory
+	durable   bool    // on SQLite, not in memory
+	keys      *shared // gets the federation listener's TLS secrets; nil: nobody does
 	log       shared
 	trace     shared
 
@@ -162,6 +163,9 @@ func (n *node) start() {
 	t.Helper()
 	p, err := provider.New(n.cfg)
 	n.running = must(t, p, err)
+	if n.keys != nil {
+		p.LogKeys(n.keys)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop, n.ended = cancel, make(chan error, 1)
 	go func() { n.ended <- p.Run(ctx) }()
