@@ -137,7 +137,7 @@ func TestWhomToAsk(t *testing.T) {
 		value, asked, failed string
 		code                 uint8
 	}{
-		{number, "b.example", "", 0},                                    // the longer prefix
+		{number, "b.example", "", 0},                                      // the longer prefix
 		{"+33142685300", "b.example", "", 0},                              // ENUM
 		{"+43123456789", "a.example b.example c.example", "c.example", 1}, // nothing points anywhere
 	} {
