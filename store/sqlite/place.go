@@ -46,6 +46,14 @@ func (c *conn) delivery() (int64, error) {
 	return c.next.last, nil
 }
 
+// forward lets delivery numbers go on from the time of day, unless they are ahead of it. A database that comes from a backup would otherwise
+// give numbers again that clients have seen, and what they stand for now would be passed over. There are 1024 for each millisecond, far
+// more than are ever used, and they stay below 2^53 until the year 2248, so that every JSON reader keeps them.
+func (c *conn) forward(now time.Time) error {
+	_, err := c.exec("UPDATE counter SET value = max(value, ?) WHERE name = 'delivery'", max(now.UnixMilli(), 0)*blockSize)
+	return err
+}
+
 // millis is a time as it is stored, 0 for none. Parts of a millisecond are dropped.
 func millis(t time.Time) int64 {
 	if t.IsZero() {

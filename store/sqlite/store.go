@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	codes "modernc.org/sqlite/lib"
 )
@@ -16,6 +17,8 @@ import (
 type Options struct {
 	Readers int // connections for View; 0 means 4
 	Group   int // most requests in one COMMIT; 0 means 256
+	// Now is the clock, looked at once; nil means time.Now.
+	Now func() time.Time
 
 	// commit stands between a group and its COMMIT; tests put faults there.
 	commit func() error
@@ -73,6 +76,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Group <= 0 {
 		o.Group = 256
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.passive <= 0 || o.restart <= 0 {
 		o.passive, o.restart = walPassive, walRestart
 	}
@@ -115,6 +121,11 @@ func (s *Store) open(ctx context.Context) (err error) {
 	}
 	if err := check(s.writer); err != nil {
 		return err
+	}
+	if err := s.writer.forward(s.options.Now()); err != nil {
+		if err = classify(err); !errors.Is(err, ErrFull) { // of a full disk nobody gets a number either
+			return err
+		}
 	}
 	if s.keeper, err = connect(ctx, s.path, keeper...); err != nil {
 		return err
