@@ -41,7 +41,7 @@ func unreachable() map[string]string {
 func TestRules(t *testing.T) {
 	covered := map[string]int{}
 	f := newFixture(t)
-	for _, b := range slices.Concat(messageBreaches(), leafBreaches(), proposalBreaches(), componentBreaches(), stateBreaches()) {
+	for _, b := range allBreaches() {
 		covered[b.rule]++
 		t.Run(b.rule+"/"+b.name, func(t *testing.T) {
 			f.t, f.listener.t, f.liar.t = t, t, t
@@ -72,6 +72,10 @@ func TestRules(t *testing.T) {
 			t.Errorf("%q is no rule", text)
 		}
 	}
+}
+
+func allBreaches() []breach {
+	return slices.Concat(messageBreaches(), leafBreaches(), proposalBreaches(), componentBreaches(), stateBreaches(), furtherBreaches())
 }
 
 // ruleNames reads the Rule constants from the source.
