@@ -41,6 +41,8 @@ type Intent struct {
 	Content   []byte `json:"content,omitempty"`    // SendMessage: encoded MIMI content
 	MessageID []byte `json:"message_id,omitempty"` // SendMessage
 
+	Auto bool `json:"auto,omitempty"` // SendMessage: nobody wrote it, it is a report
+
 	Fate   Fate      `json:"fate"`
 	Reason string    `json:"reason,omitempty"`
 	Tries  int       `json:"tries,omitempty"`

@@ -245,6 +245,10 @@ func (c *Client) submit(ctx context.Context, r *Room, m content.Message, with ml
 		return Sent{}, ErrTooLong
 	}
 	id := content.ID(c.self.User, r.URI, encoded, m.Salt)
+	_, auto, err := m.Status()
+	if err != nil {
+		return Sent{}, err
+	}
 	if r.talk.Request {
 		r.talk.Request = false // who answers accepts
 		rec, err := r.talkRecord()
@@ -253,6 +257,6 @@ func (c *Client) submit(ctx context.Context, r *Room, m content.Message, with ml
 		}
 		with = append(with, rec)
 	}
-	n, err := c.intend(ctx, &Intent{Kind: SendMessage, Room: r.URI.String(), Content: encoded, MessageID: id[:]}, with...)
+	n, err := c.intend(ctx, &Intent{Kind: SendMessage, Room: r.URI.String(), Content: encoded, MessageID: id[:], Auto: auto}, with...)
 	return Sent{ID: id, Intent: n}, err
 }

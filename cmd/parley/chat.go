@@ -42,6 +42,7 @@ Exit code 0: done. Exit code 1: something failed or was not sent (yet), the last
 	f.StringVar(&o.room, "room", "", "room to talk in: its URI or name")
 	f.BoolVar(&o.follow, "follow", false, "go on printing after the end of the input, until a signal")
 	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long a script waits for the provider, and for what is on its way")
+	f.BoolVar(&o.quiet, "no-receipts", false, "do not tell others what came and was read, where the room's rules leave that open")
 	o.json = jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error { return o.run(c) }
 	c.AddCommand(chatEnrolCommand())
@@ -50,6 +51,7 @@ Exit code 0: done. Exit code 1: something failed or was not sent (yet), the last
 
 type chatOptions struct {
 	dir, room string
+	quiet     bool
 	follow    bool
 	wait      time.Duration
 	json      *bool
@@ -124,7 +126,8 @@ func (o *chatOptions) session(ctx context.Context, db client.Store, way *link) (
 		hurry: make(chan struct{}), way: way,
 		marks: make(map[uri.Room]uint64), told: make(map[uint64]client.Intent), alarms: make(map[string]bool),
 	}
-	dev, err := device.Open(ctx, device.Config{Store: db, Provider: way, Authorities: way.authorities, News: s.news})
+	dev, err := device.Open(ctx, device.Config{Store: db, Provider: way, Authorities: way.authorities, News: s.news, Lanes: way.Lanes,
+		Receipts: client.Receipts{Delivered: !o.quiet, Read: !o.quiet}})
 	if err != nil {
 		return nil, err
 	}

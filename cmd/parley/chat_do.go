@@ -12,7 +12,6 @@ import (
 
 	"parley/client"
 	"parley/clientapi/api"
-	"parley/content"
 	"parley/uri"
 )
 
@@ -215,28 +214,15 @@ func (s *chat) inRoom(ctx context.Context, c *client.Client, at uri.Room, cmd *c
 		_, err = c.Remove(ctx, at, cmd.user)
 	case "leave":
 		_, err = c.Leave(ctx, at)
+	default:
+		return explainTalk(s.talk(ctx, c, at, cmd))
 	}
 	return err
 }
 
-// maxEncoded is the size of a message that every receiver takes (A-C7).
-const maxEncoded = 64 << 10
-
 func (s *chat) say(ctx context.Context, c *client.Client, at uri.Room, text string) error {
-	var salt [16]byte
-	if _, err := rand.Read(salt[:]); err != nil {
-		return err
-	}
-	encoded, err := content.NewText(salt, s.self.User, at, strings.ToValidUTF8(text, "\uFFFD")).Encode()
-	if err != nil {
-		return err
-	}
-	if len(encoded) > maxEncoded {
-		return errors.New("the message is too long: at most about 65000 octets")
-	}
-	id := content.ID(s.self.User, at, encoded, salt)
-	_, err = c.Send(ctx, at, encoded, id[:])
-	return err
+	_, err := c.Say(ctx, at, text)
+	return explainTalk(err)
 }
 
 func (s *chat) rooms(c *client.Client) error {

@@ -30,6 +30,11 @@ const (
 	eventFound   = "found"
 	eventPerson  = "person"
 	eventSettled = "settled"
+
+	eventEdited   = "edited"
+	eventDeleted  = "deleted"
+	eventReaction = "reaction"
+	eventReport   = "report"
 )
 
 // chatEvent is all that the chat shows: one JSON object per line with --json, text otherwise. doc/chat.md says which fields which type
@@ -53,6 +58,13 @@ type chatEvent struct {
 	MessageID  string  `json:"message_id,omitempty"`
 	Unverified string  `json:"unverified,omitempty"`
 
+	About    string       `json:"about,omitempty"` // message that it changes or reacts to
+	Report   []chatStatus `json:"report,omitempty"`
+	Refused  string       `json:"refused,omitempty"` // why it has no effect
+	Shown    *chatShown   `json:"shown,omitempty"`
+	Unread   *int         `json:"unread,omitempty"`
+	Mentions int          `json:"mentions,omitempty"`
+
 	Intent uint64 `json:"intent,omitempty"`
 	Kind   string `json:"kind,omitempty"`
 	Fate   string `json:"fate,omitempty"`
@@ -75,6 +87,37 @@ type chatEvent struct {
 	Waiting  *int  `json:"waiting,omitempty"`
 	Accepted *int  `json:"accepted,omitempty"`
 	Failed   *int  `json:"failed,omitempty"`
+}
+
+// chatStatus is what somebody says has become of a message.
+type chatStatus struct {
+	MessageID string `json:"message_id"`
+	Status    string `json:"status"`
+}
+
+// reportOf reads a report, which stands by itself or in a message.
+func reportOf(e *client.Entry) (out []chatStatus) {
+	var report content.StatusReport
+	if e.Kind == client.EntryReport {
+		r, err := content.DecodeStatus(e.Content)
+		if err != nil {
+			return nil
+		}
+		report = r
+	} else if m, err := content.Decode(e.Content); err == nil {
+		r, found, err := m.Status()
+		if !found || err != nil {
+			return nil
+		}
+		report = r
+	}
+	names := []string{"unread", "delivered", "read", "expired", "deleted", "hidden", "error"}
+	for _, x := range report {
+		if int(x.Status) < len(names) {
+			out = append(out, chatStatus{x.ID.String(), names[x.Status]})
+		}
+	}
+	return out
 }
 
 // chatPerson is one participant.
@@ -104,9 +147,22 @@ func entryEvent(room uri.Room, e client.Entry, gateways map[string]string) chatE
 		Type: string(e.Kind), Room: room.String(), Time: moment(time.UnixMilli(int64(e.Time))), Seq: &e.Seq, Epoch: &e.Epoch,
 		User: e.User, Actor: e.Actor, Client: e.Client, Own: e.Own, Gone: e.Gone, Gateway: gateways[e.User],
 		MessageID: hex.EncodeToString(e.MessageID), Unverified: e.Unverified, Reason: e.Reason,
+		About: hex.EncodeToString(e.About), Refused: e.Refused,
 	}
-	if e.Kind == client.EntryMessage {
+	if e.Kind != client.EntryMessage && e.Kind != client.EntryReport {
+		return out
+	}
+	switch e.Act {
+	case client.ActSay:
 		out.Text = &e.Text
+	case client.ActEdit:
+		out.Type, out.Text = eventEdited, &e.Text
+	case client.ActReact:
+		out.Type, out.Text = eventReaction, &e.Text
+	case client.ActDelete:
+		out.Type = eventDeleted
+	case client.ActReport:
+		out.Type, out.Report = eventReport, reportOf(&e)
 	}
 	return out
 }

@@ -16,6 +16,7 @@ type chatLine struct {
 	text string // say: the message; room: number, URI or name; new: the name
 	user uri.User
 	room uri.Room
+	id   string // a message, see talkVerbs
 	n    int
 	wait time.Duration // 0: the session's own limit
 }
@@ -31,7 +32,7 @@ type chatVerb struct {
 
 // chatVerbs are all commands, in the order of /help.
 func chatVerbs() []chatVerb {
-	return []chatVerb{
+	return append([]chatVerb{
 		{"help", "", "show this", bare},
 		{"rooms", "", "list the rooms", bare},
 		{"room", "N|URI|NAME", "talk in that room from now on", func(c *chatLine, arg string, _ uri.Provider) error {
@@ -76,7 +77,7 @@ func chatVerbs() []chatVerb {
 			return nil
 		}},
 		{"quit", "", "end; what is on its way is kept and sent at the next start", bare},
-	}
+	}, talkVerbs()...)
 }
 
 func bare(_ *chatLine, arg string, _ uri.Provider) error {

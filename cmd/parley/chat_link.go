@@ -181,6 +181,11 @@ func (l *link) GroupInfo(ctx context.Context, room uri.Room, r *mimi.GroupInfoRe
 	return through(ctx, l, func() (*mimi.GroupInfoResponse, error) { return l.Client.GroupInfo(ctx, room, r) })
 }
 
+// Lanes is device.Config.Lanes.
+func (l *link) Lanes(ctx context.Context, room uri.Room) ([]client.Lane, error) {
+	return through(ctx, l, func() ([]client.Lane, error) { return l.Client.Lanes(ctx, room) })
+}
+
 // Ack implements client.Provider.
 func (l *link) Ack(ctx context.Context, cursor client.Cursor) error {
 	if err := l.gate(ctx); err != nil {

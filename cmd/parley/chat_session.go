@@ -229,11 +229,13 @@ func gatewaysOf(c *client.Client, at uri.Room) map[string]string {
 
 // past shows the last n entries of a room before a place in its timeline.
 func (s *chat) past(ctx context.Context, c *client.Client, at uri.Room, n int, before uint64) error {
-	from := before - min(before, uint64(n))
+	from := before - min(before, uint64(4*n)) // reports of status are not shown
 	list, err := c.Timeline(ctx, at, from, int(before-from))
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(e client.Entry) bool { return e.Act == client.ActReport })
+	list = list[max(len(list)-n, 0):]
 	gateways := gatewaysOf(c, at)
 	for _, e := range list {
 		event := entryEvent(at, e, gateways)
@@ -273,6 +275,9 @@ func (s *chat) look(ctx context.Context, c *client.Client) error {
 	for _, i := range intents {
 		there[i.ID] = true
 		next.count(&i)
+		if i.Auto && i.Fate != client.Failed {
+			continue // nobody asked for it
+		}
 		if last, known := s.told[i.ID]; known && last.Fate == i.Fate && last.Reason == i.Reason {
 			continue
 		}
@@ -305,7 +310,7 @@ func (s *chat) look(ctx context.Context, c *client.Client) error {
 func (s *chatSum) count(i *client.Intent) {
 	switch {
 	case i.Fate == client.Failed:
-	case i.Kind == client.CommitRoom:
+	case i.Kind == client.CommitRoom, i.Auto:
 		s.auto++
 	case i.Fate == client.Accepted:
 		s.accepted++

@@ -49,7 +49,7 @@ func (v *textView) lines(e *chatEvent) []string {
 		columns = v.columns() - 1
 	}
 	var lines []string
-	if e.Type == string(client.EntryMessage) {
+	if e.Type == string(client.EntryMessage) || e.Type == eventEdited || e.Type == eventReaction || e.Type == eventShow {
 		lines = wrap(text, columns, insideMessage)
 	} else if e.Type == eventPeople || e.Type == eventHelp { // lists of our own
 		lines = strings.Split(text, "\n")
@@ -66,7 +66,7 @@ func (v *textView) lines(e *chatEvent) []string {
 
 func (v *textView) render(e *chatEvent) (look, text string) {
 	switch e.Type {
-	case string(client.EntryMessage):
+	case string(client.EntryMessage), eventEdited, eventDeleted, eventReaction:
 		return v.message(e)
 	case string(client.EntryGap):
 		return alert, v.stamp(e) + "! something that arrived here could not be read: " + cleanLine(e.Reason)
@@ -95,6 +95,10 @@ func (v *textView) render(e *chatEvent) (look, text string) {
 		return plain, personText(e.Person)
 	case eventSettled:
 		return v.settled(e)
+	case eventShow, eventDelivery, eventUnread:
+		return v.talkText(e)
+	case eventReport:
+		return plain, "" // for programs; the ticks tell
 	}
 	return dim, v.notice(e)
 }
@@ -149,8 +153,8 @@ func (v *textView) who(user string) string {
 }
 
 func (v *textView) message(e *chatEvent) (look, text string) {
-	if *e.Text == "" {
-		return plain, "" // a report of status, for programs
+	if e.Text != nil && *e.Text == "" {
+		return plain, "" // nothing to show, for programs
 	}
 	who := shortUser(e.User)
 	switch {
@@ -165,7 +169,16 @@ func (v *textView) message(e *chatEvent) (look, text string) {
 	if e.Unverified != "" {
 		return alert, v.stamp(e) + who + " [unverified: " + cleanLine(e.Unverified) + "]: " + cleanText(*e.Text)
 	}
-	return plain, v.stamp(e) + who + ": " + cleanText(*e.Text)
+	what := ": "
+	switch e.Type {
+	case eventEdited:
+		what = " changed " + v.about(e) + ": "
+	case eventDeleted:
+		return plain, v.stamp(e) + who + " took " + v.about(e) + " back" + v.refused(e)
+	case eventReaction:
+		what = " reacted to " + v.about(e) + ": "
+	}
+	return plain, v.stamp(e) + who + what + cleanText(*e.Text) + v.refused(e)
 }
 
 func (v *textView) notice(e *chatEvent) string {
@@ -329,4 +342,19 @@ func devices(n int) string {
 		return "1 device"
 	}
 	return fmt.Sprintf("%d devices", n)
+}
+
+// about names the message that an event is about.
+func (v *textView) about(e *chatEvent) string {
+	if len(e.About) < 10 {
+		return "something"
+	}
+	return e.About[2:10]
+}
+
+func (v *textView) refused(e *chatEvent) string {
+	if e.Refused == "" {
+		return ""
+	}
+	return " [without effect: " + cleanLine(e.Refused) + "]"
 }
