@@ -2,7 +2,6 @@ package identity
 
 import (
 	"errors"
-	"net/mail"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -96,17 +95,17 @@ func phoneKey(v string) (string, error) {
 // emailKey takes one addr-spec. Domains are compared in their ASCII form; local parts without case, because no mailbox provider that
 // people use tells them apart, and two users must not own one mailbox.
 func emailKey(v string) (string, error) {
-	a, err := mail.ParseAddress(v)
-	if err != nil || a.Name != "" || strings.ContainsAny(v, "<>\" \t()") {
+	at := strings.LastIndexByte(v, '@')
+	// The dot-atom form only (RFC 5321 4.1.2): nobody types quoted local parts.
+	if at < 1 || at > 64 || strings.ContainsAny(v[:at], "()<>[]:;@\\,\" ") || strings.Contains("."+v[:at]+".", "..") {
 		return "", ErrAddress
 	}
-	at := strings.LastIndexByte(a.Address, '@')
-	local, err := precis.UsernameCaseMapped.String(a.Address[:at])
+	local, err := precis.UsernameCaseMapped.String(v[:at])
 	if err != nil {
 		return "", ErrAddress
 	}
-	domain, err := idna.Lookup.ToASCII(a.Address[at+1:])
-	if err != nil || !strings.Contains(domain, ".") {
+	domain, err := idna.Lookup.ToASCII(v[at+1:])
+	if err != nil || !strings.Contains(domain, ".") || strings.Contains("."+domain+".", "..") {
 		return "", ErrAddress
 	}
 	return local + "@" + strings.ToLower(domain), nil
