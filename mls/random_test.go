@@ -302,9 +302,10 @@ func (h *history) play(epochs int) {
 // Everybody can follow everybody through all that a group can do: no private key is lost, no view differs, nothing that was
 // stored is stale.
 func TestRandomHistories(t *testing.T) {
-	sizes := []struct{ leaves, epochs int }{{32, 25}, {9, 150}, {9, 50}}
+	type size struct{ leaves, epochs int }
+	sizes := []size{{32, 16}, {5, 234}, {5, 250}} // every third history has encrypted handshakes
 	if *long {
-		sizes = slices.Repeat([]struct{ leaves, epochs int }{{64, 1000}}, 12)
+		sizes = append(slices.Repeat([]size{{64, 500}}, 4), slices.Repeat([]size{{16, 1000}}, 8)...)
 	}
 	for seed, size := range sizes {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
