@@ -17,8 +17,8 @@ func Limits(octets int) syntax.Limits {
 }
 
 // EncryptGroupInfo seals what a joiner needs to the key of the request (§5.6). The context is the room's URI.
-func EncryptGroupInfo(r *GroupInfoRequest, room string, v *GroupInfoRatchetTree) (wire.HPKECiphertext, error) {
-	s, err := suite.Lookup(r.Suite)
+func EncryptGroupInfo(r *GroupInfoRequest, room string, v *GroupInfoRatchetTree, in ...*suite.Table) (wire.HPKECiphertext, error) {
+	s, err := suite.Lookup(r.Suite, in...)
 	if err != nil {
 		return wire.HPKECiphertext{}, ErrSuite
 	}
@@ -30,8 +30,8 @@ func EncryptGroupInfo(r *GroupInfoRequest, room string, v *GroupInfoRatchetTree)
 }
 
 // DecryptGroupInfo opens what EncryptGroupInfo sealed, under either reading of A-49.
-func DecryptGroupInfo(id wire.CipherSuite, private []byte, room string, ct wire.HPKECiphertext) (*GroupInfoRatchetTree, error) {
-	s, err := suite.Lookup(id)
+func DecryptGroupInfo(id wire.CipherSuite, private []byte, room string, ct wire.HPKECiphertext, in ...*suite.Table) (*GroupInfoRatchetTree, error) {
+	s, err := suite.Lookup(id, in...)
 	if err != nil {
 		return nil, ErrSuite
 	}
@@ -54,36 +54,36 @@ func DecryptGroupInfo(id wire.CipherSuite, private []byte, room string, ct wire.
 
 // SealGroupInfoResponse makes the signed answer to a request that is granted. hub is the entry of external_senders whose key is
 // given; its suite must be the request's (P-GI-07).
-func SealGroupInfoResponse(r *GroupInfoRequest, room string, hub wire.ExternalSender, key crypto.Signer, v *GroupInfoRatchetTree) (*GroupInfoResponse, error) {
-	public, err := publicOf(r.Suite, key)
+func SealGroupInfoResponse(r *GroupInfoRequest, room string, hub wire.ExternalSender, key crypto.Signer, v *GroupInfoRatchetTree, in ...*suite.Table) (*GroupInfoResponse, error) {
+	public, err := publicOf(r.Suite, key, in...)
 	if err != nil {
 		return nil, err
 	}
 	if string(public) != string(hub.SignatureKey) {
 		return nil, ErrSuite
 	}
-	ct, err := EncryptGroupInfo(r, room, v)
+	ct, err := EncryptGroupInfo(r, room, v, in...)
 	if err != nil {
 		return nil, err
 	}
 	out := &GroupInfoResponse{Protocol: MLS10, Room: room, Status: GroupInfoSuccess, Suite: r.Suite, HubSender: hub, Encrypted: ct}
-	return out, out.Sign(key)
+	return out, out.Sign(key, in...)
 }
 
 // Open checks a successful answer for the room that was asked about and opens it with the private key of the request. It requires
 // that HubSender is an external sender of the GroupInfo inside (P-GI-10..12); whether its credential is the hub's is for the
 // caller's validator.
-func (v *GroupInfoResponse) Open(room string, private []byte) (*GroupInfoRatchetTree, error) {
+func (v *GroupInfoResponse) Open(room string, private []byte, in ...*suite.Table) (*GroupInfoRatchetTree, error) {
 	if v.Status != GroupInfoSuccess {
 		return nil, ErrStatus
 	}
 	if !uri.Equal(v.Room, room) {
 		return nil, ErrRoom
 	}
-	if err := v.Verify(); err != nil {
+	if err := v.Verify(in...); err != nil {
 		return nil, err
 	}
-	inside, err := DecryptGroupInfo(v.Suite, private, v.Room, v.Encrypted)
+	inside, err := DecryptGroupInfo(v.Suite, private, v.Room, v.Encrypted, in...)
 	if err != nil {
 		return nil, err
 	}
