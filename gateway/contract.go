@@ -139,6 +139,12 @@ type Outcome struct {
 	Level  Level          // how the envelope's feature was carried: Full unless it says less
 }
 
+// Said is the text of an event.
+type Said = convert.Text
+
+// AlsoKnown stands between the ids of a message that has several on its network: the sender's first, the group's behind it.
+const AlsoKnown = "\x1f"
+
 // Event is what a native user did. ID is the network's: two events with one id are one.
 type Event struct {
 	ID     string       `json:"id"`

@@ -259,12 +259,9 @@ func short60(s string) string {
 // message makes the MIMI message of an event; nil when it is about a message that nobody knows.
 func (g *Gateway) message(ctx context.Context, unit *Unit, at uri.Room, network string, e *Event) (*content.Message, error) {
 	salt := g.salt(network, e.ID)
-	target, err := g.cfg.Journal.byNative(ctx, network, e.Target)
+	target, err := g.cfg.Journal.byNative(ctx, network, at.String(), e.Target)
 	if err != nil {
 		return nil, err
-	}
-	if target != nil && target.Room != at.String() {
-		target = nil // of another room: nobody there would know it
 	}
 	var id content.MessageID
 	var old content.Message

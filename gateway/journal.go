@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,8 +190,11 @@ func (k *known) both(network string) (mls.Delta, error) {
 		return nil, err
 	}
 	out := mls.Delta{sent}
-	if k.Native != "" {
-		id, err := record(keyIDs+network+"/"+short(k.Native), k)
+	for native := range strings.SplitSeq(k.Native, AlsoKnown) {
+		if native == "" {
+			continue
+		}
+		id, err := record(keyIDs+network+"/"+short(native, k.Room), k)
 		if err != nil {
 			return nil, err
 		}
@@ -199,14 +203,14 @@ func (k *known) both(network string) (mls.Delta, error) {
 	return out, nil
 }
 
-// byNative finds the message that the network calls so.
-func (j *Journal) byNative(ctx context.Context, network, native string) (*known, error) {
+// byNative finds the message of a room that the network calls so. Networks choose ids per conversation.
+func (j *Journal) byNative(ctx context.Context, network, room, native string) (*known, error) {
 	k := new(known)
 	if native == "" {
 		return nil, nil
 	}
-	found, err := j.get(ctx, keyIDs+network+"/"+short(native), k)
-	if err != nil || !found || k.Native != native {
+	found, err := j.get(ctx, keyIDs+network+"/"+short(native, room), k)
+	if err != nil || !found || !slices.Contains(strings.Split(k.Native, AlsoKnown), native) {
 		return nil, err
 	}
 	return k, nil
