@@ -158,6 +158,12 @@ func (s *chat) take(ctx context.Context, in chatInput) error {
 		}
 		return nil
 	}
+	if isConsent(cmd.verb) {
+		if err := s.consent(ctx, in.line, &cmd); err != nil {
+			s.complain(in.line, err)
+		}
+		return nil
+	}
 	var wrong error
 	err = s.dev.Do(ctx, func(c *client.Client) error {
 		s.line = in.line

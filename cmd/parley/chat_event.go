@@ -76,6 +76,9 @@ type chatEvent struct {
 	Current *bool        `json:"current,omitempty"`
 	People  []chatPerson `json:"people,omitempty"`
 
+	Consent  *chatConsent       `json:"consent,omitempty"`
+	Consents []api.ConsentEntry `json:"consents,omitempty"`
+
 	Found  *api.Found  `json:"found,omitempty"`
 	Person *api.Person `json:"person,omitempty"`
 

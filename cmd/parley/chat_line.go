@@ -65,6 +65,14 @@ func chatVerbs() []chatVerb {
 		}},
 		{"find", "NUMBER|MAIL|URI|NICK", "look for a person, at other providers too", parseFind},
 		{"me", "[prove|confirm|name|show|hide|forget ...]", "what others can find you by", parseMe},
+		{"ask", "USER [here]", "ask somebody to let you add them to rooms, or to this one only", parseConsent},
+		{"unask", "USER [here]", "take that back", parseConsent},
+		{"allow", "USER [here]", "let somebody add you to rooms, or to this one only", parseConsent},
+		{"deny", "USER [here]", "let somebody not add you; they are not told", parseConsent},
+		{"block", "USER|DOMAIN", "let somebody, or all of a provider, not reach you at all", parseBlock},
+		{"unblock", "USER|DOMAIN", "take that back", parseBlock},
+		{"requests", "", "who has asked and been answered, and who is blocked", bare},
+		{"report", "[anonymously] ID NOTE", "report a message to the room's hub; its operator will read it. ^1 is the last one", parseReport},
 		{"wait", "[SECONDS]", "wait until nothing is on its way any more", func(c *chatLine, arg string, _ uri.Provider) error {
 			if arg == "" {
 				return nil

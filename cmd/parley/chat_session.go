@@ -121,6 +121,7 @@ func (s *chat) hear(ctx context.Context, n device.News) error {
 	if err := s.store.Commit(ctx, marks); err != nil {
 		return err
 	}
+	s.consentNews(n.Client)
 	s.presence(n)
 	if err := s.look(ctx, n.Client); err != nil {
 		return err

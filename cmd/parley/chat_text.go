@@ -89,6 +89,12 @@ func (v *textView) render(e *chatEvent) (look, text string) {
 		return alert, "! " + cleanLine(e.Reason)
 	case eventHelp:
 		return plain, *e.Text
+	case eventConsent:
+		return alert, v.consentText(e)
+	case eventConsents:
+		return plain, v.consentsText(e.Consents)
+	case eventReported:
+		return plain, fmt.Sprintf("reported %s to %s, whose operator will see the message", shortUser(e.User), e.Name)
 	case eventFound:
 		return plain, foundText(e.Found)
 	case eventPerson:

@@ -195,7 +195,7 @@ func TestEventsAreDocumented(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{eventAccount, eventRoom, eventCreated, eventPeople, eventStatus, eventOnline, eventAlarm, eventError, eventHelp, eventSettled, eventFound, eventPerson,
+	for _, kind := range []string{eventAccount, eventRoom, eventCreated, eventPeople, eventStatus, eventOnline, eventAlarm, eventError, eventHelp, eventSettled, eventFound, eventPerson, eventConsent, eventConsents, eventReported,
 		string(client.EntryMessage), string(client.EntryJoined), string(client.EntryLeft), string(client.EntryDevice), string(client.EntryLeaving),
 		string(client.EntryChanged), string(client.EntryGap)} {
 		if !strings.Contains(events, "`"+kind+"`") {

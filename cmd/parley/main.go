@@ -94,6 +94,7 @@ Exit codes of every subcommand: 0 done; 1 failed; 2 wrong command line; 3 wrong 
 		userCommand(),
 		peerCommand(),
 		outboxCommand(),
+		abuseCommand(),
 		caCommand(),
 		certsCommand(),
 		chatCommand(),

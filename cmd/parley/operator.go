@@ -66,6 +66,8 @@ func explain(err error) error {
 		return errors.New("the user was removed, and what others have from it names it; choose another name, or --again if the same person comes back")
 	case errors.Is(err, provider.ErrNoSuchPeer):
 		return errors.New("that is no peer; `parley peer list` shows all")
+	case errors.Is(err, provider.ErrNoReport):
+		return errors.New("no report of that number waits for a decision; `parley abuse list` shows which do")
 	case errors.Is(err, outbox.ErrNotParked):
 		return errors.New("nothing is parked there; `parley outbox list` shows what is")
 	case errors.Is(err, outbox.ErrBusy):
