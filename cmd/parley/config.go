@@ -27,6 +27,7 @@ type config struct {
 	Admin      adminConfig      `toml:"admin"`
 	Identity   identityConfig   `toml:"identity"`
 	People     peopleConfig     `toml:"people"`
+	Consent    consentConfig    `toml:"consent"`
 	Limits     limitsConfig     `toml:"limits"`
 	Log        logConfig        `toml:"log"`
 	Peers      []peerConfig     `toml:"peer"`
@@ -183,6 +184,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 func (c *config) defaults() {
 	c.Limits.defaults()
 	c.People.defaults()
+	c.Consent.defaults()
 	set := func(value *string, otherwise string) {
 		if *value == "" {
 			*value = otherwise

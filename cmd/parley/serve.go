@@ -86,7 +86,7 @@ func (c *config) logger(out io.Writer) *slog.Logger {
 func (c *config) providerConfig(ctx context.Context, found *inspection, log *slog.Logger) (*provider.Config, func() error, error) {
 	cfg := &provider.Config{
 		Provider: c.provider(), Keys: found.keys, Peers: found.peers, Authority: c.Federation.Authority, Socket: c.Admin.Socket, Log: log,
-		Limits: c.Limits.limits(),
+		Limits: c.Limits.limits(), Consent: c.Consent.consent(),
 	}
 	var err error
 	if cfg.People, err = c.people(); err != nil {

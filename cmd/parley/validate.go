@@ -58,6 +58,7 @@ func (c *config) validate() []problem {
 		}
 	}
 	c.validatePeople(add)
+	c.Consent.validate(add)
 	for i := range c.Peers {
 		c.validatePeer(i, add)
 	}
