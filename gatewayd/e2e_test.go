@@ -473,3 +473,140 @@ func TestGatewayAndServerAreKilled(t *testing.T) {
 		}
 	}
 }
+
+const romeoURI = "mimi://b.example/u/xmpp.romeo-localhost"
+
+// xmppTown has Prosody, Romeo on it, and a gateway with the other sections given.
+func xmppTown(t *testing.T, w *town, sections string) (*nativelab.XMPP, *nativelab.XMPPUser) {
+	t.Helper()
+	server, err := nativelab.NewXMPP(w.dir, "romeo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	romeo, err := server.Join(t.Context(), "romeo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "xmpp.secret"), []byte(nativelab.XMPPSecret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.gateway(sections + fmt.Sprintf("[xmpp]\naddress = %q\ndomain = %q\nsecret_file = \"xmpp.secret\"\nserver = %q\nrooms = %q\nusers = [\"romeo@localhost\"]\n",
+		server.Component, nativelab.XMPPComponent, nativelab.XMPPHost, nativelab.XMPPRooms))
+	return server, romeo
+}
+
+func reads(t *testing.T, u *nativelab.XMPPUser, text string) string {
+	t.Helper()
+	got, err := u.Expect(t.Context(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func writes(t *testing.T, u *nativelab.XMPPUser, stanza string) {
+	t.Helper()
+	if err := u.Say(stanza); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const aliceJID = `alice\40a.example@mimi.localhost`
+
+func TestXMPPBothWays(t *testing.T) {
+	need(t, "xmpp")
+	w := newTown(t)
+	_, romeo := xmppTown(t, w, "")
+	w.admitted()
+	w.alice.expect("online", func(e event) bool { return e.Type == "online" && e.Online })
+	t.Run("a native user writes first to anybody", func(t *testing.T) {
+		writes(t, romeo, "<message to='"+aliceJID+"' type='chat' id='r1'><body>wherefore?</body></message>")
+		if e := w.alice.expect("romeo's message", message(romeoURI, "wherefore?")); e.Gateway != "b.example" {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("the same id twice is one message", func(t *testing.T) {
+		writes(t, romeo, "<message to='"+aliceJID+"' type='chat' id='r1'><body>wherefore?</body></message>")
+		writes(t, romeo, "<message to='"+aliceJID+"' type='chat' id='r2'><body>art thou</body></message>")
+		w.alice.expect("the next", message(romeoURI, "art thou"))
+		if n := w.alice.texts("wherefore?"); n != 1 {
+			t.Errorf("%d times", n)
+		}
+	})
+	t.Run("the answer comes back", func(t *testing.T) {
+		w.alice.say("/room 1")
+		w.alice.say("here")
+		reads(t, romeo, "<body>here</body>")
+	})
+	t.Run("an edit by the sender, none by others", func(t *testing.T) {
+		writes(t, romeo, "<message to='"+aliceJID+"' type='chat' id='r3'><replace xmlns='urn:xmpp:message-correct:0' id='r2'/><body>art thou, Alice</body></message>")
+		w.alice.expect("the edit", func(e event) bool { return e.Type == "edited" && e.User == romeoURI && e.Text == "art thou, Alice" })
+	})
+	t.Run("to nobody is told as an error", func(t *testing.T) {
+		writes(t, romeo, "<message to='nobody\\40a.example@mimi.localhost' type='chat' id='r9'><body>hello?</body></message>")
+		reads(t, romeo, "Not delivered")
+	})
+}
+
+func TestAllInOneRoom(t *testing.T) {
+	need(t, "irc", "xmpp")
+	w := newTown(t)
+	server, err := nativelab.NewIRC(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	bob := join(t, server, "bob")
+	if err := os.WriteFile(filepath.Join(w.dir, "link.password"), []byte(nativelab.IRCLinkPassword), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, romeo := xmppTown(t, w, fmt.Sprintf("[irc]\naddress = %q\nname = %q\npassword_file = \"link.password\"\nusers = [\"bob\"]\n", server.Address, nativelab.IRCLinkName))
+	w.admitted()
+	w.alice.expect("online", func(e event) bool { return e.Type == "online" && e.Online })
+	w.alice.say("/new Verona")
+	for _, who := range []string{bobURI, romeoURI} {
+		w.alice.say("/add " + who)
+		w.alice.expect(who, func(e event) bool { return e.Type == "joined" && e.User == who })
+	}
+	w.alice.say("hello everybody")
+	line := sees(t, bob, "] hello everybody")
+	_, channel, _ := strings.Cut(line, "[")
+	channel, _, _ = strings.Cut(channel, "]")
+	says(t, bob, "JOIN "+channel)
+	sees(t, bob, " 366 ")
+	reads(t, romeo, "[Verona] hello everybody")
+	room := strings.TrimPrefix(channel, "#") + "@" + nativelab.XMPPRooms
+	writes(t, romeo, "<presence to='"+room+"/romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+	reads(t, romeo, "<subject")
+	says(t, bob, "PRIVMSG "+channel+" :from IRC")
+	w.alice.expect("bob", message(bobURI, "from IRC"))
+	reads(t, romeo, "<body>from IRC</body>")
+	writes(t, romeo, "<message to='"+room+"' type='groupchat' id='x1'><body>from XMPP</body></message>")
+	w.alice.expect("romeo", message(romeoURI, "from XMPP"))
+	if got := sees(t, bob, ":from XMPP"); !strings.Contains(got, "PRIVMSG "+channel) {
+		t.Errorf("%q", got)
+	}
+	w.alice.say("from MIMI")
+	sees(t, bob, "PRIVMSG "+channel+" :from MIMI")
+	reads(t, romeo, "<body>from MIMI</body>")
+	for _, text := range []string{"from IRC", "from XMPP"} {
+		if n := w.alice.texts(text); n != 1 {
+			t.Errorf("%q came %d times", text, n)
+		}
+	}
+}

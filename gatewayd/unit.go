@@ -7,6 +7,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"parley/client"
 	"parley/clientapi/api"
@@ -105,7 +106,23 @@ func (d *Daemon) account(ctx context.Context, db *store.Store, n gateway.NativeU
 	if err != nil {
 		return "", err
 	}
-	return enrolled.Token, client.SaveAccount(ctx, together{db, mls.Record{Key: keyToken, Value: text}}, enrolled.Account)
+	if err := client.SaveAccount(ctx, together{db, mls.Record{Key: keyToken, Value: text}}, enrolled.Account); err != nil {
+		return "", err
+	}
+	return enrolled.Token, d.stock(ctx, db, enrolled.Token)
+}
+
+// stock publishes the first KeyPackages, so that others can add the user from now on. What the provider says against it is no failure:
+// the device does it when it runs.
+func (d *Daemon) stock(ctx context.Context, db client.Store, token string) error {
+	c, err := client.Open(ctx, client.Config{Store: db, Provider: apiclient.New(d.transport, d.cfg.Provider, token), Now: time.Now})
+	if err != nil {
+		return err
+	}
+	if err := c.Stock(ctx, 1); errors.Is(err, client.ErrBroken) {
+		return err
+	}
+	return nil
 }
 
 // together adds a record to what is stored.

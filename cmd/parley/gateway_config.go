@@ -11,6 +11,7 @@ import (
 
 	"parley/gateway"
 	"parley/gateway/irc"
+	"parley/gateway/xmpp"
 	"parley/uri"
 )
 
@@ -22,7 +23,8 @@ type gatewayConfig struct {
 	Data        string `toml:"data"`         // directory of the journal and of the keys of the native users
 	AdminSocket string `toml:"admin_socket"` // of the provider
 
-	IRC *ircConfig `toml:"irc"`
+	IRC  *ircConfig  `toml:"irc"`
+	XMPP *xmppConfig `toml:"xmpp"`
 
 	path     string
 	provider uri.Provider
@@ -35,6 +37,16 @@ type ircConfig struct {
 	PasswordFile string   `toml:"password_file"` // of the link
 	NickLength   int      `toml:"nick_length"`   // default 9
 	Users        []string `toml:"users"`         // nicks who can be added to rooms before they have written
+}
+
+// xmppConfig is a component of an XMPP server.
+type xmppConfig struct {
+	Address    string   `toml:"address"`     // host:port of the server's component port
+	Domain     string   `toml:"domain"`      // of the component
+	SecretFile string   `toml:"secret_file"` // of the component
+	Server     string   `toml:"server"`      // a domain of the server itself
+	Rooms      string   `toml:"rooms"`       // domain of its multi-user chats
+	Users      []string `toml:"users"`       // addresses that can be added to rooms before they have written
 }
 
 func readGatewayConfig(path string) (*gatewayConfig, error) {
@@ -63,6 +75,9 @@ func readGatewayConfig(path string) (*gatewayConfig, error) {
 	if g.IRC != nil && (g.IRC.Address == "" || g.IRC.Name == "" || g.IRC.PasswordFile == "") {
 		return nil, fail("irc", "needs address, name and password_file", "")
 	}
+	if x := g.XMPP; x != nil && (x.Address == "" || x.Domain == "" || x.SecretFile == "" || x.Server == "" || x.Rooms == "") {
+		return nil, fail("xmpp", "needs address, domain, secret_file, server and rooms", "")
+	}
 	if len(g.networks()) == 0 {
 		return nil, fail("", "no network is configured", "add a section such as [irc]")
 	}
@@ -74,6 +89,9 @@ func (g *gatewayConfig) absolute() {
 	paths := []*string{&g.CAFile, &g.Data, &g.AdminSocket}
 	if g.IRC != nil {
 		paths = append(paths, &g.IRC.PasswordFile)
+	}
+	if g.XMPP != nil {
+		paths = append(paths, &g.XMPP.SecretFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -87,6 +105,9 @@ func (g *gatewayConfig) networks() (out []string) {
 	if g.IRC != nil {
 		out = append(out, "irc")
 	}
+	if g.XMPP != nil {
+		out = append(out, "xmpp")
+	}
 	return out
 }
 
@@ -95,6 +116,11 @@ func (g *gatewayConfig) users() (out []gateway.NativeUser) {
 	if g.IRC != nil {
 		for _, nick := range g.IRC.Users {
 			out = append(out, gateway.NativeUser{Network: "irc", Address: gateway.Address(strings.ToLower(nick))})
+		}
+	}
+	if g.XMPP != nil {
+		for _, address := range g.XMPP.Users {
+			out = append(out, gateway.NativeUser{Network: "xmpp", Address: gateway.Address(strings.ToLower(address))})
 		}
 	}
 	return out
@@ -109,10 +135,17 @@ func (g *gatewayConfig) natives() (out []gateway.Native, err error) {
 		}
 		out = append(out, irc.New(irc.Config{Name: c.Name, Password: password, Info: "MIMI gateway of " + g.Provider, Address: c.Address, NickLen: c.NickLength}))
 	}
+	if c := g.XMPP; c != nil {
+		secret, err := secretFile(c.SecretFile)
+		if err != nil {
+			return nil, &configError{[]problem{{File: g.path, Key: "xmpp.secret_file", Problem: err.Error()}}}
+		}
+		out = append(out, xmpp.New(xmpp.Config{Domain: c.Domain, Secret: secret, Address: c.Address, Server: c.Server, Rooms: c.Rooms}))
+	}
 	return out, nil
 }
 
 // allNetworks are the networks that this program can join.
 func allNetworks() []gateway.Capabilities {
-	return []gateway.Capabilities{irc.New(irc.Config{}).Describe()}
+	return []gateway.Capabilities{irc.New(irc.Config{}).Describe(), xmpp.New(xmpp.Config{}).Describe()}
 }

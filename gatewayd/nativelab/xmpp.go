@@ -82,7 +82,7 @@ Component %q
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	return &XMPP{Process{command: path, args: []string{"-F", "--config", config}, address: component, log: filepath.Join(dir, "prosody.log")}, component, client}, nil
+	return &XMPP{Process{command: path, args: []string{"-F", "--config", config}, address: client, log: filepath.Join(dir, "prosody.log")}, component, client}, nil
 }
 
 // XMPPUser is a user with a plain connection. It keeps what it was sent as it came.
