@@ -1,10 +1,11 @@
 package tree
 
 import (
-	"bytes"
+	"errors"
 	"slices"
 
 	"parley/mls/wire"
+	"parley/syntax"
 )
 
 // Editor makes a new Tree from an old one by any number of changes; each node that they touch is copied and hashed once.
@@ -59,8 +60,8 @@ func (e *Editor) Add(leaf *wire.LeafNode) LeafIndex {
 			e.setLeaf(n, at, leaf)
 			return
 		}
-		if n.parent != nil {
-			e.setParent(n, at, withUnmerged(n.parent, i))
+		if !n.blank() {
+			e.setParent(n, at, withUnmerged(n.octets.parent(), i))
 		}
 	})
 	return i
@@ -69,15 +70,14 @@ func (e *Editor) Add(leaf *wire.LeafNode) LeafIndex {
 // Update replaces a member's leaf and blanks the parents above it. ErrLeaf when there is no such member; ErrDuplicateKey when
 // the encryption key is the old one.
 func (e *Editor) Update(i LeafIndex, leaf *wire.LeafNode) {
-	old := e.member(i)
-	if e.err != nil {
+	if e.member(i); e.err != nil {
 		return
 	}
 	if leaf == nil {
 		e.err = ErrLeaf
 		return
 	}
-	if bytes.Equal(old.EncryptionKey, leaf.EncryptionKey) {
+	if string(e.tree.root.find(i.Node()).key()) == string(leaf.EncryptionKey) {
 		e.err = ErrDuplicateKey
 		return
 	}
@@ -102,8 +102,8 @@ func (e *Editor) Tree() (*Tree, error) {
 		e.checkKeys()
 	}
 	if e.err == nil {
-		h := hasher{suite: e.tree.suite}
-		e.err = h.freeze(e.tree.root, 0)
+		h := hasher{suite: e.tree.suite.Hash}
+		h.freeze(e.tree.root, 0)
 		e.tree.cost += h.count
 	}
 	if e.err != nil {
@@ -123,19 +123,17 @@ func (e *Editor) checkKeys() {
 		if n.blank() {
 			continue
 		}
-		if e.tree.encryptionKeys(n.key()) > 1 || n.leaf != nil && e.tree.signatureKeys(n.leaf.SignatureKey) > 1 {
+		if e.tree.encryptionKeys([]byte(n.key())) > 1 || n.level == 0 && e.tree.signatureKeys([]byte(n.octets.signatureKey())) > 1 {
 			e.err = ErrDuplicateKey
 			return
 		}
 	}
 }
 
-func (e *Editor) member(i LeafIndex) *wire.LeafNode {
-	leaf := e.tree.Leaf(i)
-	if e.err == nil && leaf == nil {
+func (e *Editor) member(i LeafIndex) {
+	if e.err == nil && !e.tree.has(i) {
 		e.err = ErrLeaf
 	}
-	return leaf
 }
 
 // reserve doubles the tree when leaf i is the first one behind it.
@@ -173,9 +171,9 @@ func (e *Editor) change(i LeafIndex, set func(n *node, at NodeIndex)) {
 }
 
 func descend(n *node, start, i LeafIndex, set func(*node, NodeIndex)) *node {
-	if n.hash != nil {
+	if n.hash != "" {
 		c := *n
-		c.hash = nil
+		c.hash = ""
 		n = &c
 	}
 	if n.level > 0 {
@@ -192,38 +190,55 @@ func descend(n *node, start, i LeafIndex, set func(*node, NodeIndex)) *node {
 
 func (e *Editor) setLeaf(n *node, at NodeIndex, leaf *wire.LeafNode) {
 	t := &e.tree
-	if n.leaf != nil {
-		t.enc = t.enc.less(entry{digestOf(t.seed, n.leaf.EncryptionKey), at}, 0)
-		t.sig = t.sig.less(entry{digestOf(t.seed, n.leaf.SignatureKey), at}, 0)
+	if !n.blank() {
+		t.enc = t.enc.less(t.entry(n.key(), at), 0)
+		t.sig = t.sig.less(t.entry(n.octets.signatureKey(), at), 0)
 	}
-	n.leaf = leaf
+	n.octets = ""
 	if leaf == nil {
 		return
 	}
-	t.enc = t.enc.with(entry{digestOf(t.seed, leaf.EncryptionKey), at}, 0)
-	t.sig = t.sig.with(entry{digestOf(t.seed, leaf.SignatureKey), at}, 0)
+	o, err := octetsOf(leaf)
+	if err != nil {
+		e.fail(err)
+		return
+	}
+	n.octets = o
+	t.enc = t.enc.with(t.entry(o.key(), at), 0)
+	t.sig = t.sig.with(t.entry(o.signatureKey(), at), 0)
 	e.touched = append(e.touched, at)
 }
 
 func (e *Editor) setParent(n *node, at NodeIndex, parent *wire.ParentNode) {
 	t := &e.tree
-	old := n.parent
-	n.parent = parent
-	if old != nil && parent != nil && bytes.Equal(old.EncryptionKey, parent.EncryptionKey) {
+	old := n.octets
+	n.octets = ""
+	if parent != nil {
+		o, err := octetsOf(parent)
+		if errors.Is(err, syntax.ErrValue) {
+			err = ErrUnmerged // the only thing that can be wrong with its values
+		}
+		if err != nil {
+			e.fail(err)
+			return
+		}
+		n.octets = o
+	}
+	if old.key() == n.key() {
 		return
 	}
-	if old != nil {
-		t.enc = t.enc.less(entry{digestOf(t.seed, old.EncryptionKey), at}, 0)
+	if old != "" {
+		t.enc = t.enc.less(t.entry(old.key(), at), 0)
 	}
 	if parent != nil {
-		t.enc = t.enc.with(entry{digestOf(t.seed, parent.EncryptionKey), at}, 0)
+		t.enc = t.enc.with(t.entry(n.key(), at), 0)
 		e.touched = append(e.touched, at)
 	}
 }
 
+// withUnmerged adds a leaf to a parent that was decoded for it.
 func withUnmerged(p *wire.ParentNode, i LeafIndex) *wire.ParentNode {
-	next := *p
 	at, _ := slices.BinarySearch(p.UnmergedLeaves, uint32(i))
-	next.UnmergedLeaves = slices.Insert(slices.Clip(p.UnmergedLeaves), at, uint32(i))
-	return &next
+	p.UnmergedLeaves = slices.Insert(p.UnmergedLeaves, at, uint32(i))
+	return p
 }

@@ -8,20 +8,24 @@ import "hash/maphash"
 type index struct {
 	kids    *[16]*index
 	entries []entry // of a bucket
-	size    int
+	size    uint32
 }
 
 type entry struct {
-	digest uint64
+	digest uint32
 	at     NodeIndex
 }
 
 const (
 	bucketSize = 12
-	indexDepth = 16 // four bits of the digest each
+	indexDepth = 8 // four bits of the digest each
 )
 
-func digestOf(seed maphash.Seed, key []byte) uint64 { return maphash.Bytes(seed, key) }
+func digestOf(seed maphash.Seed, key []byte) uint32 { return uint32(maphash.Bytes(seed, key)) }
+
+func (t *Tree) entry(key content, at NodeIndex) entry {
+	return entry{uint32(maphash.String(t.seed, string(key))), at}
+}
 
 // with returns the index with one more pair.
 func (x *index) with(e entry, depth int) *index {
@@ -29,7 +33,10 @@ func (x *index) with(e entry, depth int) *index {
 		return &index{entries: []entry{e}, size: 1}
 	}
 	if x.kids == nil && (len(x.entries) < bucketSize || depth == indexDepth) {
-		return &index{entries: append(x.entries[:len(x.entries):len(x.entries)], e), size: x.size + 1}
+		entries := make([]entry, len(x.entries)+1) // no room for more: there are many buckets
+		copy(entries, x.entries)
+		entries[len(x.entries)] = e
+		return &index{entries: entries, size: x.size + 1}
 	}
 	next := &index{kids: new([16]*index), size: x.size + 1}
 	if x.kids != nil {
@@ -51,6 +58,7 @@ func (x *index) less(e entry, depth int) *index {
 	}
 	next := &index{size: x.size - 1}
 	if x.kids == nil {
+		next.entries = make([]entry, 0, next.size)
 		for _, old := range x.entries {
 			if old != e {
 				next.entries = append(next.entries, old)
@@ -65,7 +73,7 @@ func (x *index) less(e entry, depth int) *index {
 	if next.size > bucketSize/2 {
 		return next
 	}
-	bucket := &index{size: next.size}
+	bucket := &index{size: next.size, entries: make([]entry, 0, next.size)}
 	next.each(func(old entry) { bucket.entries = append(bucket.entries, old) })
 	return bucket
 }
@@ -85,7 +93,7 @@ func (x *index) each(yield func(entry)) {
 }
 
 // find calls yield with every node that stands under the digest.
-func (x *index) find(digest uint64, yield func(NodeIndex)) {
+func (x *index) find(digest uint32, yield func(NodeIndex)) {
 	depth := 0
 	for ; x != nil && x.kids != nil; depth++ {
 		x = x.kids[entry{digest: digest}.way(depth)]
@@ -100,4 +108,4 @@ func (x *index) find(digest uint64, yield func(NodeIndex)) {
 	}
 }
 
-func (e entry) way(depth int) uint64 { return e.digest >> (4 * depth) & 15 }
+func (e entry) way(depth int) uint32 { return e.digest >> (4 * depth) & 15 }

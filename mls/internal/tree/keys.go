@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -43,7 +42,7 @@ func (k *Keys) Leaf() []byte {
 func (k *Keys) Retain(t *Tree) *Keys {
 	next := &Keys{k.own, make(map[NodeIndex]*pair, len(k.pairs))}
 	for at, p := range k.pairs {
-		if t.contains(at) && bytes.Equal(t.root.find(at).key(), p.public) {
+		if t.contains(at) && string(t.root.find(at).key()) == string(p.public) {
 			next.pairs[at] = p
 		}
 	}

@@ -3,19 +3,16 @@ package tree
 import (
 	"slices"
 
-	"parley/mls/suite"
 	"parley/mls/wire"
-	"parley/syntax"
 )
 
-// node is the root of one perfect subtree. It is written only while hash is nil, which is while one Editor owns it.
+// node is the root of one perfect subtree. It is written only while hash is empty, which is while one Editor owns it.
 type node struct {
-	left, right *node            // of a parent
-	leaf        *wire.LeafNode   // of a leaf; nil: blank
-	parent      *wire.ParentNode // of a parent; nil: blank
-	hash        []byte           // tree hash of the subtree (RFC 9420 §7.8)
-	members     uint32           // leaves of the subtree that are not blank
-	resolved    uint32           // size of the resolution (RFC 9420 §4.1.1)
+	left, right *node   // of a parent
+	octets      content // content; "": blank
+	hash        string  // tree hash of the subtree (RFC 9420 §7.8)
+	members     uint32  // leaves of the subtree that are not blank
+	resolved    uint32  // size of the resolution (RFC 9420 §4.1.1)
 	level       uint8
 }
 
@@ -28,7 +25,7 @@ func blankNode(level uint8) *node {
 	return n
 }
 
-func (n *node) blank() bool { return n.leaf == nil && n.parent == nil }
+func (n *node) blank() bool { return n.octets == "" }
 
 func (n *node) width() uint32 { return 1 << n.level }
 
@@ -39,13 +36,13 @@ func (n *node) count() {
 	if n.level > 0 {
 		n.members = n.left.members + n.right.members
 		n.resolved = n.left.resolved + n.right.resolved
-		if n.parent != nil {
-			n.resolved = 1 + uint32(len(n.parent.UnmergedLeaves))
+		if !n.blank() {
+			n.resolved = 1 + uint32(n.octets.unmerged().len())
 		}
 		return
 	}
 	n.members = 0
-	if n.leaf != nil {
+	if !n.blank() {
 		n.members = 1
 	}
 	n.resolved = n.members
@@ -71,23 +68,21 @@ func (n *node) findFrom(start LeafIndex, at NodeIndex) *node {
 	return n
 }
 
-// key returns the node's encryption key, nil when blank.
-func (n *node) key() []byte {
-	switch {
-	case n.leaf != nil:
-		return n.leaf.EncryptionKey
-	case n.parent != nil:
-		return n.parent.EncryptionKey
-	}
-	return nil
-}
+// key returns the node's encryption key, empty when blank.
+func (n *node) key() content { return n.octets.key() }
+
+// leafNode decodes the leaf at a node of level 0, nil when blank.
+func (n *node) leafNode() *wire.LeafNode { return n.octets.leaf() }
 
 // wire returns the node as it travels, nil when blank.
 func (n *node) wire() *wire.Node {
-	if n.blank() {
+	switch {
+	case n.blank():
 		return nil
+	case n.level == 0:
+		return &wire.Node{Leaf: n.octets.leaf()}
 	}
-	return &wire.Node{Leaf: n.leaf, Parent: n.parent}
+	return &wire.Node{Parent: n.octets.parent()}
 }
 
 // resolve calls yield with the nodes of the resolution in order (RFC 9420 §4.1.1); start is the first leaf.
@@ -99,82 +94,59 @@ func (n *node) resolve(start LeafIndex, yield func(NodeIndex)) {
 		n.right.resolve(start+LeafIndex(n.width()/2), yield)
 	default:
 		yield(nodeAt(int(n.level), start))
-		if n.parent != nil {
-			for _, u := range n.parent.UnmergedLeaves {
-				yield(LeafIndex(u).Node())
+		if n.level > 0 {
+			list := n.octets.unmerged()
+			for i := range list.len() {
+				yield(list.at(i).Node())
 			}
 		}
 	}
 }
 
-// hasUnmerged reports whether the leaf is one that does not know the node's private key.
-func (n *node) hasUnmerged(i LeafIndex) bool {
-	_, found := slices.BinarySearch(n.parent.UnmergedLeaves, uint32(i))
-	return found
-}
-
-// hasher hashes nodes and counts how many.
-type hasher struct {
-	suite *suite.Suite
-	buf   []byte
-	count int
-}
-
-func (h *hasher) sum(v syntax.Value) ([]byte, error) {
-	buf, err := syntax.Append(h.buf[:0], v)
-	if err != nil {
-		return nil, err
-	}
-	h.buf = buf
-	h.count++
-	return h.suite.Hash(buf), nil
-}
+// hasUnmerged reports whether the leaf is one that does not know the parent's private key.
+func (n *node) hasUnmerged(i LeafIndex) bool { return n.octets.unmerged().has(i) }
 
 // freeze hashes what is not hashed yet in the subtree whose first leaf is start; from then on the nodes do not change.
-func (h *hasher) freeze(n *node, start LeafIndex) error {
-	if n.hash != nil {
-		return nil
+func (h *hasher) freeze(n *node, start LeafIndex) {
+	if n.hash != "" {
+		return
 	}
-	var err error
 	if n.level == 0 {
-		n.hash, err = h.sum(&leafHashInput{start, n.leaf})
-		return err
+		n.hash = h.leafHash(start, n.octets)
+		return
 	}
-	if err := h.freeze(n.left, start); err != nil {
-		return err
-	}
-	if err := h.freeze(n.right, start+LeafIndex(n.width()/2)); err != nil {
-		return err
-	}
-	n.hash, err = h.sum(&parentTreeHashInput{n.parent, n.left.hash, n.right.hash})
-	return err
+	h.freeze(n.left, start)
+	h.freeze(n.right, start+LeafIndex(n.width()/2))
+	n.hash = h.parentTreeHash(n.octets, n.left.hash, n.right.hash)
 }
 
 // without returns the tree hash of a subtree as it was before the given leaves came: they are blank and in no list of unmerged
 // leaves (RFC 9420 §7.9, "original tree hash"). The cost is that of the paths to those leaves.
-func (h *hasher) without(n *node, start LeafIndex, leaves []uint32) ([]byte, error) {
+func (h *hasher) without(n *node, start LeafIndex, leaves []uint32) (string, error) {
 	leaves = between(leaves, start, n.width())
 	if len(leaves) == 0 {
 		return n.hash, nil
 	}
 	if n.level == 0 {
-		return h.sum(&leafHashInput{start, nil})
+		return h.leafHash(start, ""), nil
 	}
 	left, err := h.without(n.left, start, leaves)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	right, err := h.without(n.right, start+LeafIndex(n.width()/2), leaves)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	parent := n.parent
-	if parent != nil {
-		earlier := *parent
-		earlier.UnmergedLeaves = subtract(parent.UnmergedLeaves, leaves)
-		parent = &earlier
+	earlier := n.octets
+	if !n.blank() && n.octets.unmerged().len() > 0 {
+		parent := n.octets.parent()
+		parent.UnmergedLeaves = subtract(parent.UnmergedLeaves, leaves)
+		if earlier, err = octetsOf(parent); err != nil {
+			return "", err
+		}
 	}
-	return h.sum(&parentTreeHashInput{parent, left, right})
+	return h.parentTreeHash(earlier, left, right), nil
 }
 
 // parentHash returns the parent hash that the node below p on a path carries (RFC 9420 §7.9).
@@ -183,7 +155,7 @@ func (h *hasher) parentHash(p *wire.ParentNode, sibling *node, start LeafIndex) 
 	if err != nil {
 		return nil, err
 	}
-	return h.sum(&parentHashInput{p.EncryptionKey, p.ParentHash, original})
+	return []byte(h.parentHashOf(content(p.EncryptionKey), content(p.ParentHash), original)), nil
 }
 
 // between returns the part of a sorted list that lies in the width leaves from start.
@@ -202,46 +174,4 @@ func subtract(sorted, remove []uint32) []uint32 {
 		}
 	}
 	return out
-}
-
-// leafHashInput is TreeHashInput of a leaf (RFC 9420 §7.8).
-type leafHashInput struct {
-	index LeafIndex
-	leaf  *wire.LeafNode
-}
-
-func (v *leafHashInput) Syntax(c *syntax.Codec) {
-	kind := leafKind
-	syntax.U8(c, &kind)
-	syntax.U32(c, &v.index)
-	syntax.OptionalStruct(c, &v.leaf)
-}
-
-// parentTreeHashInput is TreeHashInput of a parent (RFC 9420 §7.8).
-type parentTreeHashInput struct {
-	parent      *wire.ParentNode
-	left, right []byte
-}
-
-func (v *parentTreeHashInput) Syntax(c *syntax.Codec) {
-	kind := parentKind
-	syntax.U8(c, &kind)
-	syntax.OptionalStruct(c, &v.parent)
-	syntax.Opaque(c, &v.left)
-	syntax.Opaque(c, &v.right)
-}
-
-// NodeType of RFC 9420 §7.8.
-const (
-	leafKind   = uint8(1)
-	parentKind = uint8(2)
-)
-
-// parentHashInput is ParentHashInput (RFC 9420 §7.9).
-type parentHashInput struct{ key, parentHash, sibling []byte }
-
-func (v *parentHashInput) Syntax(c *syntax.Codec) {
-	syntax.Opaque(c, &v.key)
-	syntax.Opaque(c, &v.parentHash)
-	syntax.Opaque(c, &v.sibling)
 }

@@ -37,7 +37,7 @@ func (t *Tree) ApplyPath(i LeafIndex, up *wire.UpdatePath, added []LeafIndex) (*
 			return nil, ErrDuplicateKey
 		}
 	}
-	h := hasher{suite: t.suite}
+	h := hasher{suite: t.suite.Hash}
 	parents, parentHash, err := h.parents(steps, keys)
 	if err != nil {
 		return nil, err
@@ -122,11 +122,13 @@ func recipient(n *node, start, own LeafIndex, added []LeafIndex) (at NodeIndex, 
 		return nodeAt(int(n.level), own), place
 	}
 	place++
-	for _, u := range n.parent.UnmergedLeaves {
-		if LeafIndex(u) == own {
+	list := n.octets.unmerged()
+	for i := range list.len() {
+		u := list.at(i)
+		if u == own {
 			break
 		}
-		if _, isNew := slices.BinarySearch(added, LeafIndex(u)); !isNew {
+		if _, isNew := slices.BinarySearch(added, u); !isNew {
 			place++
 		}
 	}

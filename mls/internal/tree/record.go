@@ -57,7 +57,7 @@ func (d *differ) compare(old, now *node, start LeafIndex) {
 		d.compare(old.left, now, start)
 		d.compare(old.right, nil, start+LeafIndex(old.width()/2))
 	default:
-		if old.leaf != now.leaf || old.parent != now.parent {
+		if old.octets != now.octets {
 			d.changes = append(d.changes, NodeChange{nodeAt(int(now.level), start), now.wire()})
 		}
 		if now.level > 0 {

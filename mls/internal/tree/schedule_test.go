@@ -263,7 +263,7 @@ func (c *crowd) check(old *Tree) {
 	}
 	for i, k := range c.keys {
 		for at, p := range k.pairs {
-			if !at.Covers(i) || !bytes.Equal(c.tree.root.find(at).key(), p.public) {
+			if !at.Covers(i) || !bytes.Equal([]byte(c.tree.root.find(at).key()), p.public) {
 				c.t.Fatalf("leaf %d keeps a key that the tree has not", i)
 			}
 		}

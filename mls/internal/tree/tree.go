@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"bytes"
 	"errors"
 	"hash/maphash"
 	"iter"
@@ -64,8 +63,13 @@ func empty(s *suite.Suite, l Limits) *Tree {
 // Suite returns the cipher suite of the tree.
 func (t *Tree) Suite() *suite.Suite { return t.suite }
 
-// Hash returns the tree hash (RFC 9420 §7.8). It is computed already; the caller must not change it.
-func (t *Tree) Hash() []byte { return t.root.hash }
+// has reports whether leaf i is a member's.
+func (t *Tree) has(i LeafIndex) bool {
+	return uint32(i) < t.Leaves() && !t.root.find(i.Node()).blank()
+}
+
+// Hash returns the tree hash (RFC 9420 §7.8). It is computed already.
+func (t *Tree) Hash() []byte { return []byte(t.root.hash) }
 
 // Leaves returns the width: members and blank leaves, a power of two.
 func (t *Tree) Leaves() uint32 { return t.root.width() }
@@ -73,15 +77,15 @@ func (t *Tree) Leaves() uint32 { return t.root.width() }
 // Members returns the number of leaves that are not blank.
 func (t *Tree) Members() int { return int(t.root.members) }
 
-// Leaf returns a member's leaf, nil when blank or outside. The caller must not change it.
+// Leaf decodes a member's leaf, nil when blank or outside. Each call gives a value of its own.
 func (t *Tree) Leaf(i LeafIndex) *wire.LeafNode {
 	if uint32(i) >= t.Leaves() {
 		return nil
 	}
-	return t.root.find(i.Node()).leaf
+	return t.root.find(i.Node()).leafNode()
 }
 
-// Node returns a node, nil when blank or outside. The caller must not change what it points to.
+// Node decodes a node, nil when blank or outside.
 func (t *Tree) Node(n NodeIndex) *wire.Node {
 	if !t.contains(n) {
 		return nil
@@ -94,7 +98,7 @@ func (t *Tree) NodeHash(n NodeIndex) []byte {
 	if !t.contains(n) {
 		return nil
 	}
-	return t.root.find(n).hash
+	return []byte(t.root.find(n).hash)
 }
 
 func (t *Tree) contains(n NodeIndex) bool { return uint64(n) < 2*uint64(t.Leaves())-1 }
@@ -109,7 +113,7 @@ func (n *node) all(start LeafIndex, yield func(LeafIndex, *wire.LeafNode) bool) 
 		return true
 	}
 	if n.level == 0 {
-		return yield(start, n.leaf)
+		return yield(start, n.leafNode())
 	}
 	return n.left.all(start, yield) && n.right.all(start+LeafIndex(n.width()/2), yield)
 }
@@ -145,7 +149,7 @@ func (t *Tree) HasSignatureKey(key []byte) bool {
 // SignatureKeyAt returns the member that has this signature key.
 func (t *Tree) SignatureKeyAt(key []byte) (i LeafIndex, found bool) {
 	t.sig.find(digestOf(t.seed, key), func(at NodeIndex) {
-		if leaf := t.root.find(at).leaf; bytes.Equal(leaf.SignatureKey, key) {
+		if string(t.root.find(at).octets.signatureKey()) == string(key) {
 			i, found = LeafIndex(at/2), true
 		}
 	})
@@ -154,7 +158,7 @@ func (t *Tree) SignatureKeyAt(key []byte) (i LeafIndex, found bool) {
 
 func (t *Tree) encryptionKeys(key []byte) (count int) {
 	t.enc.find(digestOf(t.seed, key), func(at NodeIndex) {
-		if bytes.Equal(t.root.find(at).key(), key) {
+		if string(t.root.find(at).key()) == string(key) {
 			count++
 		}
 	})
@@ -163,7 +167,7 @@ func (t *Tree) encryptionKeys(key []byte) (count int) {
 
 func (t *Tree) signatureKeys(key []byte) (count int) {
 	t.sig.find(digestOf(t.seed, key), func(at NodeIndex) {
-		if bytes.Equal(t.root.find(at).leaf.SignatureKey, key) {
+		if string(t.root.find(at).octets.signatureKey()) == string(key) {
 			count++
 		}
 	})

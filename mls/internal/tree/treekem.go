@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -62,7 +61,7 @@ func (t *Tree) newPath(i LeafIndex, p *Path, template *wire.LeafNode, sign func(
 		secret = t.suite.DeriveSecret(secret, "path")
 	}
 	p.commit = secret
-	h := hasher{suite: t.suite}
+	h := hasher{suite: t.suite.Hash}
 	leaf := *template
 	if p.nodes, leaf.ParentHash, err = h.parents(p.steps, keys); err != nil {
 		return nil, err
@@ -138,7 +137,7 @@ func (p *Path) Seal(groupContext []byte, added []LeafIndex, parallel func(n int,
 				}
 			}
 			up.Nodes[k].Secrets = append(up.Nodes[k].Secrets, wire.HPKECiphertext{})
-			boxes = append(boxes, box{public: s.copath.findFrom(s.start, at).key(), secret: p.secrets[k]})
+			boxes = append(boxes, box{public: []byte(s.copath.findFrom(s.start, at).key()), secret: p.secrets[k]})
 		})
 	}
 	at := 0
@@ -186,7 +185,7 @@ func (t *Tree) OpenPath(before *Tree, k *Keys, from LeafIndex, up *wire.UpdatePa
 		return nil, nil, err
 	}
 	own := k.own
-	if own == from || before.Leaf(own) == nil {
+	if own == from || !before.has(own) {
 		return nil, nil, ErrLeaf
 	}
 	added = sorted(added)
@@ -231,7 +230,7 @@ func (t *Tree) climb(k *Keys, nodes []NodeIndex, secret []byte) (last []byte, er
 	for _, at := range nodes {
 		p, err := pairOf(t.suite, secret)
 		made = append(made, p)
-		if err == nil && !bytes.Equal(p.public, t.root.find(at).key()) {
+		if err == nil && string(p.public) != string(t.root.find(at).key()) {
 			err = ErrPathSecret
 		}
 		following := t.suite.DeriveSecret(secret, "path")

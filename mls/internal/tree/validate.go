@@ -10,7 +10,7 @@ import (
 // VerifyParentHashes checks that every parent node was made by a member below it (RFC 9420 §7.9.2), ErrParentHash otherwise. The
 // cost is linear in the size of the tree, unmerged leaves included, times the depth at most.
 func (t *Tree) VerifyParentHashes() error {
-	h := hasher{suite: t.suite}
+	h := hasher{suite: t.suite.Hash}
 	return h.verify(t.root, 0)
 }
 
@@ -19,10 +19,11 @@ func (h *hasher) verify(n *node, start LeafIndex) error {
 		return nil
 	}
 	middle := start + LeafIndex(n.width()/2)
-	if n.parent != nil {
-		ok, err := h.madeBy(n.parent, n.left, start, n.right, middle)
+	if !n.blank() {
+		parent := n.octets.parent()
+		ok, err := h.madeBy(parent, n.left, start, n.right, middle)
 		if err == nil && !ok {
-			ok, err = h.madeBy(n.parent, n.right, middle, n.left, start)
+			ok, err = h.madeBy(parent, n.right, middle, n.left, start)
 		}
 		if err != nil {
 			return err
@@ -66,11 +67,12 @@ func (h *hasher) madeBy(p *wire.ParentNode, c *node, startC LeafIndex, s *node, 
 
 // parentHash returns the parent hash that a node carries; leaves that did not come by a commit carry none.
 func (n *node) parentHash() ([]byte, bool) {
-	switch {
-	case n.parent != nil:
-		return n.parent.ParentHash, true
-	case n.leaf != nil && n.leaf.Source == wire.CommitSource:
-		return n.leaf.ParentHash, true
+	if n.level > 0 {
+		return []byte(n.octets.parentHash()), true
 	}
-	return nil, false
+	leaf := n.leafNode()
+	if leaf == nil || leaf.Source != wire.CommitSource {
+		return nil, false
+	}
+	return leaf.ParentHash, true
 }

@@ -63,7 +63,7 @@ func (e *Editor) build(level uint8, start LeafIndex, get func(NodeIndex) *wire.N
 		}
 	}
 	n.count()
-	if n.parent != nil && n.members == 0 {
+	if level > 0 && !n.blank() && n.members == 0 {
 		e.fail(ErrShape)
 	}
 	return n
@@ -81,12 +81,10 @@ func checkUnmerged(n *node, start LeafIndex) error {
 	if n.level == 0 {
 		return nil
 	}
-	if n.parent != nil {
-		for k, u := range n.parent.UnmergedLeaves {
-			if k > 0 && n.parent.UnmergedLeaves[k-1] >= u {
-				return ErrUnmerged
-			}
-			if !n.leadsTo(start, LeafIndex(u)) {
+	if !n.blank() {
+		list := n.octets.unmerged()
+		for k := range list.len() {
+			if k > 0 && list.at(k-1) >= list.at(k) || !n.leadsTo(start, list.at(k)) {
 				return ErrUnmerged
 			}
 		}
@@ -104,11 +102,11 @@ func (n *node) leadsTo(start, u LeafIndex) bool {
 	}
 	for n.level > 0 {
 		n, _, start, _ = n.child(start, u)
-		if n.parent != nil && !n.hasUnmerged(u) {
+		if n.level > 0 && !n.blank() && !n.hasUnmerged(u) {
 			return false
 		}
 	}
-	return n.leaf != nil
+	return !n.blank()
 }
 
 // Wire returns the tree as it travels: in array order, without the blank nodes behind the last one that is not. The nodes are
