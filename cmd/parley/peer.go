@@ -18,7 +18,7 @@ func peerCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(peerListCommand(), peerAcceptCommand(), peerDoctorCommand())
+	c.AddCommand(peerListCommand(), peerAcceptCommand(), peerDoctorCommand(), peerOfferCommand(), peerAddCommand())
 	return c
 }
 
