@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"parley/mimi"
+	"parley/netguard"
 	"parley/syntax"
 	"parley/uri"
 )
@@ -32,8 +33,10 @@ type ClientConfig struct {
 	Address string
 	// HostIsProvider sends the peer's domain as Host also to endpoints on other hosts.
 	HostIsProvider bool
-	// Dial opens connections; nil means net.Dialer.
+	// Dial opens connections; nil means net.Dialer, and Guard for what no operator has given an address of.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Guard dials hosts that the peer's domain or its directory leads to, public addresses only. nil: Dial, where that is set.
+	Guard *netguard.Dialer
 	// Timeout bounds one request; 0 means 30 s.
 	Timeout time.Duration
 	// MaxAnswer is the largest answer taken, in octets; 0 means 16 MiB.
@@ -85,6 +88,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+		if cfg.Guard == nil {
+			cfg.Guard = new(netguard.Dialer)
+		}
 	}
 	c := &Client{cfg: cfg, hold: make(map[mimi.Endpoint]heldEndpoint)}
 	c.http = &http.Client{Transport: c.transport(), CheckRedirect: c.redirect}
@@ -142,13 +148,18 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 		return nil, err
 	}
 	if domain, ok := hostDomain(host); ok && domain == c.cfg.Peer.Domain() && c.cfg.Address != "" {
-		address = c.cfg.Address
-		if port != "443" {
-			if host, _, err = net.SplitHostPort(address); err != nil {
-				return nil, err
-			}
-			address = net.JoinHostPort(host, port)
+		at, own, err := net.SplitHostPort(c.cfg.Address)
+		if err != nil {
+			return nil, err
 		}
+		if port == "443" || port == own {
+			return c.cfg.Dial(ctx, network, c.cfg.Address)
+		}
+		// The peer chose the port: at an address of the inside that would be a way to anything that listens there.
+		address = net.JoinHostPort(at, port)
+	}
+	if c.cfg.Guard != nil {
+		return c.cfg.Guard.DialContext(ctx, network, address)
 	}
 	return c.cfg.Dial(ctx, network, address)
 }
@@ -347,7 +358,7 @@ func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &mimi.Error{Code: mimi.Unavailable, Detail: "peer did not answer in time", Err: ctx.Err()}
 	}
-	for _, known := range []error{ErrName, ErrExpired, ErrPin, ErrChain, ErrNoCertificate, errRedirect} {
+	for _, known := range []error{ErrName, ErrExpired, ErrPin, ErrChain, ErrNoCertificate, errRedirect, netguard.ErrInside} {
 		if errors.Is(err, known) {
 			return &mimi.Error{Code: mimi.Unavailable, Detail: "peer is not who it should be", Err: known}
 		}

@@ -51,6 +51,12 @@ func (x *exchange) directory() error {
 		info := e.Info()
 		members[info.Member] = "https://" + authority + endpointPrefix + info.Member + "/{" + info.Variable + "}"
 	}
+	if x.tenant.Files != nil {
+		info := mimi.ProxyDownload.Info()
+		members[info.Member] = "https://" + authority + endpointPrefix + info.Member + "/{" + info.Variable + "}"
+		members[gatewayMember] = "https://" + authority + gatewayPath
+		members[keysMember] = members[gatewayMember]
+	}
 	if x.tenant.Authorities != nil {
 		members[authoritiesMember] = pemOf(x.tenant.Authorities())
 	}
@@ -70,6 +76,8 @@ type directory struct {
 	until     time.Time
 
 	authorities [][]byte // DER
+
+	gateway, keys string // URLs of Oblivious HTTP; empty: not offered
 }
 
 // parseDirectory reads a directory. Unknown members do not matter (P-DIR-05); one bad URL spoils its own endpoint only.
@@ -100,7 +108,17 @@ func parseDirectory(data []byte) (*directory, error) {
 		return nil, ErrNoVersion
 	}
 	d.authorities = authoritiesOf(members[authoritiesMember])
+	d.gateway, d.keys = textOf(members[gatewayMember]), textOf(members[keysMember])
 	return d, nil
+}
+
+// textOf reads a member that is a text; anything else counts as absent.
+func textOf(member json.RawMessage) string {
+	var text string
+	if len(member) == 0 || json.Unmarshal(member, &text) != nil {
+		return ""
+	}
+	return text
 }
 
 func (d *directory) template(e mimi.Endpoint) (uri.Template, error) {

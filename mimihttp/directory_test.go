@@ -30,6 +30,7 @@ type rig struct {
 	gone     string
 	paths    []string // requested, escaped, in order
 	redirect string
+	saw      func(*http.Request) // told of every request
 }
 
 func newRig(t *testing.T, dir string) *rig {
@@ -45,6 +46,9 @@ func (g *rig) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.paths = append(g.paths, r.Host+r.URL.EscapedPath())
+	if g.saw != nil {
+		g.saw(r)
+	}
 	if r.URL.Path == wellKnown || r.URL.Path == "/moved" {
 		if g.redirect != "" && r.URL.Path == wellKnown {
 			http.Redirect(w, r, g.redirect, http.StatusFound)

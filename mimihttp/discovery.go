@@ -106,6 +106,7 @@ func (c *Client) fetch(ctx context.Context) (*directory, error) {
 	if err != nil {
 		return nil, &mimi.Error{Code: mimi.NotFound, Detail: "peer's directory is of no use", Err: err}
 	}
+	d.gateway, d.keys = c.onPeer(d.gateway), c.onPeer(d.keys)
 	for e := range d.refused {
 		c.cfg.Log.Error("peer's URL for an endpoint is refused", "peer", c.cfg.Peer.Domain(), "endpoint", e.String())
 	}

@@ -31,6 +31,8 @@ type Tenant struct {
 	Peer func(caller uri.Provider) (*Trust, bool)
 	// Authorities returns the certificates of the provider's CA set, which the directory publishes (P-CR-07, A-86); nil: it does not.
 	Authorities func() []*x509.Certificate
+	// Files are served beside the endpoints; nil: they are not offered.
+	Files *Files
 }
 
 // ServerConfig configures a Server. Only Tenant is required.
@@ -197,6 +199,11 @@ func (x *exchange) serve() error {
 	path := x.r.URL.EscapedPath()
 	if path == directoryPath {
 		return x.directory()
+	}
+	if x.tenant.Files != nil {
+		if served, err := x.files(path); served {
+			return err
+		}
 	}
 	endpoint, value, ok := route(path)
 	if !ok {

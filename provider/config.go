@@ -22,6 +22,9 @@ type Config struct {
 	// People says who may be found here and where we look for others.
 	People People
 
+	// Files says how our users' files are kept.
+	Files Files
+
 	// Consent says who may contact our users.
 	Consent Consent
 

@@ -32,7 +32,7 @@ func (d *devices) server() *server.Server {
 		Consent: d.consent, Consents: d.consents, Block: d.block, Report: d.report, Lanes: d.lanes,
 		Events: d.events, Ack: d.ack, Wake: func(v identity.Device) (<-chan struct{}, func()) { return d.wakes.wait(v.Client) },
 		Person: d.person, ChangePerson: d.changePerson, Find: d.search,
-		Stopping: d.stopping, Log: d.log,
+		Files: d.files(), Stopping: d.stopping, Log: d.log,
 	}
 }
 

@@ -19,6 +19,8 @@ type Peer struct {
 	Provider uri.Provider
 	// Address is where it is reached, "host:port", where DNS is not enough.
 	Address string
+	// AssetHosts are its asset domains, "host" or "host:port"; empty: its own domain.
+	AssetHosts []string
 	// Trust judges its TLS certificates.
 	Trust mimihttp.Trust
 	// Authorities is the CA set of its users; nil: what its directory publishes is pinned when it is first seen.

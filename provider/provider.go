@@ -46,6 +46,7 @@ type Provider struct {
 	contact  *contact.Contact
 	accounts *identity.Accounts
 	people   *identity.People
+	files    *files // nil: there are none
 	found    places
 
 	authorities *authorities
@@ -198,11 +199,17 @@ func (p *Provider) listen() error {
 	if authority == "" {
 		authority = defaultAuthority(p.cfg.Provider, l.Addr())
 	}
+	p.files = p.newFiles(authority)
 	tenant := &mimihttp.Tenant{Provider: p.cfg.Provider, Authority: authority, As: p.As, Peer: p.peers.trust,
 		Authorities: func() []*x509.Certificate { return p.cfg.Keys.Authorities }}
+	if p.files != nil {
+		tenant.Files = p.files.served
+	}
 	federation := mimihttp.NewServer(mimihttp.ServerConfig{
-		Tenant: func(domain string) (*mimihttp.Tenant, bool) { return tenant, domain == p.cfg.Provider.Domain() },
-		Rate:   p.cfg.Limits.rate, PerCaller: p.cfg.Limits.Requests,
+		Tenant: func(domain string) (*mimihttp.Tenant, bool) {
+			return tenant, domain == p.cfg.Provider.Domain() || p.files != nil && p.files.at(domain)
+		},
+		Rate: p.cfg.Limits.rate, PerCaller: p.cfg.Limits.Requests,
 		Now: p.cfg.Now, Log: p.log, Trace: p.trace,
 	})
 	l.server, l.tls = federation.HTTPServer(p.cfg.Federation.Certificate.GetCertificate), true
@@ -303,6 +310,7 @@ func (p *Provider) Close() error {
 		errs = append(errs, l.Close())
 	}
 	p.peers.close()
+	p.files.close()
 	return errors.Join(append(errs, p.cfg.Store.Close())...)
 }
 

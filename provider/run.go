@@ -114,6 +114,7 @@ func (p *Provider) stop(stopWork func(), workers *sync.WaitGroup, stopStore func
 	stopWork()
 	workers.Wait()
 	p.peers.close()
+	p.files.close()
 	stopStore()
 	if p.admin != nil {
 		err = errors.Join(err, p.admin.server.Close())

@@ -154,6 +154,7 @@ func (p *Provider) sweepOnce(ctx context.Context) {
 	}{
 		{"answers", p.hub.Sweep}, {"key packages", p.packages.Sweep}, {"seen", p.follower.Sweep}, {"inbox entries", p.inboxes.Sweep},
 		{"enrolment codes", p.accounts.Sweep}, {"consent requests", p.contact.Sweep}, {"abuse reports", p.hub.SweepCases}, {"changes of addresses", p.people.Sweep},
+		{"files", p.files.sweep},
 	} {
 		n, err := s.sweep(ctx)
 		if err != nil {

@@ -99,6 +99,9 @@ func roundTrip(ctx context.Context, c *http.Client, base string, r *Request) (*R
 	if r.Body != nil {
 		request.Header.Set("Content-Type", r.Type)
 	}
+	if r.Range != "" {
+		request.Header.Set("Range", r.Range)
+	}
 	request.Header.Set("User-Agent", "parley")
 	request.Header.Set("Accept", api.TypeTLS+", "+api.TypeJSON+", "+api.TypeStream)
 	response, err := c.Do(request)
@@ -109,7 +112,7 @@ func roundTrip(ctx context.Context, c *http.Client, base string, r *Request) (*R
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), end())
 	}
-	return &Response{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After"), Body: body{response.Body, end}}, nil
+	return &Response{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After"), Range: response.Header.Get("Content-Range"), Body: body{response.Body, end}}, nil
 }
 
 // body is the body of an answer, closed by whoever reads it.

@@ -13,12 +13,14 @@ type Request struct {
 	Token  string // empty: none
 	Type   string // media type of Body
 	Body   []byte // nil: none
+	Range  string // header, for assets; empty: none
 }
 
 // Response is the provider's answer as far as its head has come. Whoever gets it closes Body.
 type Response struct {
 	Status     int
 	RetryAfter string // header
+	Range      string // header Content-Range
 	Body       io.ReadCloser
 }
 

@@ -70,6 +70,9 @@ type Server struct {
 	// channel has room for one value, so that a wake-up is not lost while the stream writes, and is never closed.
 	Wake func(d identity.Device) (wake <-chan struct{}, stop func())
 
+	// Files serves the paths below api.FilesPrefix; nil: they are not there.
+	Files *Files
+
 	Stopping <-chan struct{} // closed when the process stops: streams and held polls end; nil: never
 	Log      *slog.Logger
 
@@ -164,6 +167,9 @@ type call struct {
 type sent struct{}
 
 func (c *call) run() (any, error) {
+	if isFile(c.r.URL.EscapedPath()) {
+		return c.serveFiles()
+	}
 	methods, ok := c.routes[c.r.URL.EscapedPath()]
 	if !ok {
 		return nil, refusal(api.NotFound, "there is no such path")

@@ -27,6 +27,7 @@ type config struct {
 	Admin      adminConfig      `toml:"admin"`
 	Identity   identityConfig   `toml:"identity"`
 	People     peopleConfig     `toml:"people"`
+	Files      filesConfig      `toml:"files"`
 	Consent    consentConfig    `toml:"consent"`
 	Limits     limitsConfig     `toml:"limits"`
 	Log        logConfig        `toml:"log"`
@@ -95,6 +96,7 @@ type peerConfig struct {
 	Trust           string   `toml:"trust"`            // webpki-any-eku (default), webpki-strict, private-ca, pinned-spki
 	CAFile          string   `toml:"ca_file"`          // private-ca: PEM
 	SPKI            []string `toml:"spki_sha256"`      // pinned-spki: hex SHA-256 of the certificate's public key
+	AssetHosts      []string `toml:"asset_hosts"`      // where its users' files lie, "host" or "host:port"; default: its domain
 	AuthoritiesFile string   `toml:"authorities_file"` // PEM: the CAs of its users; default: learned from its directory and pinned
 }
 
@@ -185,6 +187,7 @@ func (c *config) defaults() {
 	c.Limits.defaults()
 	c.People.defaults()
 	c.Consent.defaults()
+	c.Files.defaults(c.Data)
 	set := func(value *string, otherwise string) {
 		if *value == "" {
 			*value = otherwise
@@ -244,9 +247,13 @@ func (c *config) absolute() {
 		&c.Data, &c.Federation.CertificateFile, &c.Federation.KeyFile, &c.Client.CertificateFile, &c.Client.KeyFile, &c.Admin.Socket,
 		&c.Identity.CACertificateFile, &c.Identity.CAKeyFile, &c.Identity.HubKeyFile, &c.Log.TraceFile,
 		&c.People.CodesFile, &c.People.CodesTokenFile,
+		&c.Files.S3.AccessKeyFile, &c.Files.S3.SecretKeyFile,
 	}
 	for i := range c.Peers {
 		paths = append(paths, &c.Peers[i].CAFile, &c.Peers[i].AuthoritiesFile)
+	}
+	if c.Files.Directory != off {
+		paths = append(paths, &c.Files.Directory)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {

@@ -202,7 +202,7 @@ func (i *inspection) directories() {
 func (i *inspection) peer(n int) {
 	p := &i.c.Peers[n]
 	key := func(name string) string { return fmt.Sprintf("peer[%d].%s", n, name) }
-	out := provider.Peer{Address: p.Dial}
+	out := provider.Peer{Address: p.Dial, AssetHosts: p.AssetHosts}
 	var mode mimihttp.TrustMode
 	var err error
 	if out.Provider, err = uri.ProviderFromDomain(p.Domain); err == nil {

@@ -109,6 +109,9 @@ func (c *config) providerConfig(ctx context.Context, found *inspection, log *slo
 		}
 		cfg.Trace, closeTrace = f, f.Close
 	}
+	if cfg.Files, err = c.Files.open(); err != nil {
+		return nil, nil, errors.Join(err, closeTrace())
+	}
 	if cfg.Store, err = c.openStore(ctx); err != nil {
 		return nil, nil, errors.Join(err, closeTrace())
 	}

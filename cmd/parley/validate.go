@@ -59,6 +59,7 @@ func (c *config) validate() []problem {
 	}
 	c.validatePeople(add)
 	c.Consent.validate(add)
+	c.validateFiles(add)
 	for i := range c.Peers {
 		c.validatePeer(i, add)
 	}
