@@ -42,6 +42,7 @@ Exit code 0: done. Exit code 1: something failed or was not sent (yet), the last
 	f.StringVar(&o.room, "room", "", "room to talk in: its URI or name")
 	f.BoolVar(&o.follow, "follow", false, "go on printing after the end of the input, until a signal")
 	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long a script waits for the provider, and for what is on its way")
+	f.BoolVar(&o.lines, "lines", false, "on a terminal: line by line instead of full-screen")
 	f.BoolVar(&o.quiet, "no-receipts", false, "do not tell others what came and was read, where the room's rules leave that open")
 	o.json = jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error { return o.run(c) }
@@ -52,6 +53,7 @@ Exit code 0: done. Exit code 1: something failed or was not sent (yet), the last
 type chatOptions struct {
 	dir, room string
 	quiet     bool
+	lines     bool
 	follow    bool
 	wait      time.Duration
 	json      *bool
@@ -96,6 +98,9 @@ func (o *chatOptions) run(c *cobra.Command) (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if in, out, ok := wholeScreen(c.InOrStdin(), c.OutOrStdout(), *o.json || o.lines); ok {
+		return s.runFull(c, in, out)
 	}
 	screen, err := openScreen(c.InOrStdin(), c.OutOrStdout(), *o.json)
 	if err != nil {

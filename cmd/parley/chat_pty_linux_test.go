@@ -86,7 +86,7 @@ func TestTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "chat", "--dir", w.path("alice"))
+	cmd := exec.Command(binary, "chat", "--lines", "--dir", w.path("alice"))
 	cmd.Env = append(os.Environ(), asParley+"=1", "TERM=xterm", "NO_COLOR=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

@@ -20,6 +20,16 @@ type screen struct {
 	old  *term.State
 }
 
+// wholeScreen tells whether both sides are a terminal that shows more than lines.
+func wholeScreen(in io.Reader, out io.Writer, lines bool) (from, to *os.File, ok bool) {
+	from, ok1 := in.(*os.File)
+	to, ok2 := out.(*os.File)
+	if lines || !ok1 || !ok2 || os.Getenv("TERM") == "dumb" {
+		return nil, nil, false
+	}
+	return from, to, term.IsTerminal(int(from.Fd())) && term.IsTerminal(int(to.Fd()))
+}
+
 // openScreen puts the terminal into raw mode; nil when there is no terminal on both sides, or JSON is asked for.
 func openScreen(in io.Reader, out io.Writer, asJSON bool) (*screen, error) {
 	from, ok1 := in.(*os.File)

@@ -25,8 +25,9 @@ type chat struct {
 	way    *link // what is asked of the provider beside the device
 	store  client.Store
 	self   *client.Account
-	show   func(*chatEvent) error // one event at a time
-	prompt func(string)           // nil: there is none
+	show   func(*chatEvent) error                      // one event at a time
+	prompt func(string)                                // nil: there is none
+	paint  func(context.Context, *client.Client) error // nil: there is no picture to keep up to date
 	stop   context.CancelCauseFunc
 	now    func() time.Time
 	view   *textView
@@ -136,7 +137,14 @@ func (s *chat) hear(ctx context.Context, n device.News) error {
 		}
 	})
 	s.refreshPrompt()
-	return nil
+	return s.repaint(ctx, n.Client)
+}
+
+func (s *chat) repaint(ctx context.Context, c *client.Client) error {
+	if s.paint == nil {
+		return nil
+	}
+	return s.paint(ctx, c)
 }
 
 // keyShown is where the session keeps up to where a room's timeline was shown.

@@ -237,17 +237,28 @@ func (s *chat) showMessages(ctx context.Context, c *client.Client, at uri.Room, 
 	}
 	gateways := gatewaysOf(c, at)
 	for _, m := range list {
-		e := chatEvent{Type: eventShow, Line: s.line, Room: at.String(), Time: moment(time.UnixMilli(int64(m.Place.Accepted))), User: m.Sender.String(),
-			Client: m.Client.String(), MessageID: m.ID.String(), Text: &m.Text, Gateway: gateways[m.Sender.String()], Own: m.Client == s.self.Client}
-		e.Shown = shownOf(&m)
-		if m.Sender == s.self.User {
-			if e.Shown.Delivery, err = deliveryOf(ctx, c, at, m.ID); err != nil && !errors.Is(err, client.ErrNoRoom) {
-				return err
-			}
+		e, err := s.shownEvent(ctx, c, at, &m, gateways, m.Sender == s.self.User)
+		if err != nil {
+			return err
 		}
 		s.emit(e)
 	}
 	return nil
+}
+
+// shownEvent is a message as it looks now, with how far it has come if that is wanted.
+func (s *chat) shownEvent(ctx context.Context, c *client.Client, at uri.Room, m *timeline.Message, gateways map[string]string, ticks bool) (chatEvent, error) {
+	e := chatEvent{Type: eventShow, Line: s.line, Room: at.String(), Time: moment(time.UnixMilli(int64(m.Place.Accepted))), User: m.Sender.String(),
+		Client: m.Client.String(), MessageID: m.ID.String(), Text: &m.Text, Gateway: gateways[m.Sender.String()], Own: m.Client == s.self.Client}
+	e.Shown = shownOf(m)
+	if !ticks {
+		return e, nil
+	}
+	var err error
+	if e.Shown.Delivery, err = deliveryOf(ctx, c, at, m.ID); errors.Is(err, client.ErrNoRoom) {
+		err = nil // out of the room: nobody tells any more
+	}
+	return e, err
 }
 
 func shownOf(m *timeline.Message) *chatShown {
@@ -356,7 +367,15 @@ func (v *textView) talkText(e *chatEvent) (look, text string) {
 
 func (v *textView) shownText(e *chatEvent) string {
 	m := e.Shown
-	text := fmt.Sprintf("%s(%s) ", v.stamp(e), e.MessageID[2:10]) + v.who(e.User) + ": "
+	text := v.stamp(e)
+	if !v.noIDs {
+		text += "(" + e.MessageID[2:10] + ") "
+	}
+	text += v.who(e.User)
+	if e.Gateway != "" {
+		text += " [not end-to-end: gateway of " + e.Gateway + "]"
+	}
+	text += ": "
 	if m.Deleted != "" {
 		return text + "[deleted by " + v.who(m.Deleted) + "]"
 	}

@@ -19,6 +19,7 @@ type textView struct {
 	columns func() int // nil: lines are not wrapped
 	brief   bool       // leaves out what the prompt and later lines tell anyway
 	color   bool
+	noIDs   bool // messages are chosen with keys
 	offline bool // the last word was that the provider cannot be reached
 
 	waited map[uint64]bool // intents of which was said that they wait
