@@ -2,15 +2,26 @@ package irc
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"parley/content"
 	"parley/content/render"
 	"parley/gateway"
+	"parley/gateway/convert"
+	"parley/gateway/gatewaytest"
 	"parley/uri"
 )
+
+// TestMain holds the tests to what the connector declares.
+func TestMain(m *testing.M) { os.Exit(gatewaytest.Main(m, New(Config{}).Describe())) }
+
+// picture is a message with a file.
+var picture = content.Message{Body: content.Part{Disposition: content.DispositionAttachment,
+	Body: content.External{ContentType: "application/pdf", URL: "https://a.example/f", Description: "the plan", Filename: "plan.pdf"}}}
 
 func user(t *testing.T, s string) uri.User {
 	t.Helper()
@@ -41,20 +52,24 @@ func TestPrivate(t *testing.T) {
 		return out
 	}
 	t.Run("text out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Text, gatewaytest.Out)
 		deliver(t, say(t, private, "hello bob"), gateway.Accepted)
 		if got := bob.expect("PRIVMSG"); got != ":alice!mimi@a.example PRIVMSG bob :hello bob" {
 			t.Errorf("%q", got)
 		}
 	})
 	t.Run("formatting out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Formatting, gatewaytest.Out)
 		deliver(t, say(t, private, "**b** ~~s~~ `m`"), gateway.Accepted)
 		bob.expect(":\x02b\x02 \x1es\x1e \x11m\x11")
 	})
 	t.Run("mentions out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Mentions, gatewaytest.Out)
 		deliver(t, say(t, private, "<mimi://b.example/u/irc.bob>: look"), gateway.Accepted)
 		bob.expect(":bob: look")
 	})
 	t.Run("long text out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.LongText, gatewaytest.Out)
 		deliver(t, say(t, private, strings.Repeat("word ", 200)+"end"), gateway.Accepted)
 		first := bob.expect("word")
 		bob.expect("end")
@@ -74,6 +89,8 @@ func TestPrivate(t *testing.T) {
 		gateway.React: "\x01ACTION reacted 👍 (“old words”)\x01", gateway.Failure: ":gw.parley.example NOTICE bob :Not delivered: no such user (“old words”)",
 	} {
 		t.Run(string(verb)+" out", func(t *testing.T) {
+			gatewaytest.Proves(t, map[gateway.Verb]gateway.Feature{gateway.Edit: gateway.Edits, gateway.Delete: gateway.Deletions,
+				gateway.React: gateway.Reactions, gateway.Failure: gateway.Failures}[verb], gatewaytest.Out)
 			e := say(t, private, "new")
 			e.Verb, e.Emoji, e.Reason, e.Target = verb, "👍", "no such user", gateway.Reference{Text: "old words"}
 			deliver(t, e, gateway.Accepted)
@@ -81,6 +98,7 @@ func TestPrivate(t *testing.T) {
 		})
 	}
 	t.Run("replies out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Replies, gatewaytest.Out)
 		e := say(t, private, "yes")
 		e.Target = gateway.Reference{Text: "old words"}
 		if out := deliver(t, e, gateway.Accepted); out.Level != gateway.Fallback {
@@ -102,17 +120,37 @@ func TestPrivate(t *testing.T) {
 		}
 	})
 	t.Run("who is away is waited for and then refused", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Failures, gatewaytest.In)
 		e := say(t, gateway.Place{With: "nobody"}, "x")
 		deliver(t, e, gateway.Retry)
 		e.Time = time.Now().Add(-time.Minute)
 		deliver(t, e, gateway.Refused)
 	})
 	t.Run("text in", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Text, gatewaytest.In)
+		gatewaytest.Proves(t, gateway.Formatting, gatewaytest.In)
 		bob.say("PRIVMSG alice :hi \x02there\x02")
 		e := w.desk.expect(t, func(e gateway.Event) bool { return e.Verb == gateway.Say })
 		if e.From != "bob" || e.To != "mimi://a.example/u/alice" || e.Group != "" || e.Text.Text != "hi **there**" || e.ID == "" {
 			t.Errorf("%+v", e)
 		}
+	})
+	t.Run("long text in", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.LongText, gatewaytest.In)
+		text := strings.Repeat("x", 400)
+		bob.say("PRIVMSG alice :" + text)
+		if e := w.desk.expect(t, func(e gateway.Event) bool { return e.Verb == gateway.Say }); e.Text.Text != text {
+			t.Errorf("%d octets", len(e.Text.Text))
+		}
+	})
+	t.Run("files out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Files, gatewaytest.Out)
+		e := say(t, private, "")
+		e.Doc, _ = convert.Doc(picture)
+		if out := deliver(t, e, gateway.Accepted); len(out.Losses) != 1 || out.Losses[0].Form != convert.File {
+			t.Errorf("%v", out.Losses)
+		}
+		bob.expect("PRIVMSG bob :[attachment: the plan (plan.pdf)]")
 	})
 	t.Run("an action in", func(t *testing.T) {
 		bob.say("PRIVMSG alice :\x01ACTION waves\x01")
@@ -122,6 +160,7 @@ func TestPrivate(t *testing.T) {
 		}
 	})
 	t.Run("a mention in", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Mentions, gatewaytest.In)
 		bob.say("PRIVMSG alice :alice: you there?")
 		e := w.desk.expect(t, func(e gateway.Event) bool { return e.Verb == gateway.Say })
 		if e.Text.Text != "[@alice](<mimi://a.example/u/alice>): you there?" {
@@ -161,6 +200,7 @@ func TestGroup(t *testing.T) {
 		bob.expect("PRIVMSG bob :[#clubhouse-1234] hello all")
 	})
 	t.Run("joins in", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Joins, gatewaytest.In)
 		bob.say("JOIN #clubhouse-1234")
 		bob.expect(" 366 ")
 		if e := w.desk.expect(t, func(e gateway.Event) bool { return e.Verb == gateway.Enter }); e.From != "bob" || e.Group != "clubhouse-1234" {
@@ -168,6 +208,8 @@ func TestGroup(t *testing.T) {
 		}
 	})
 	t.Run("text both ways", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Groups, gatewaytest.Out)
+		gatewaytest.Proves(t, gateway.Groups, gatewaytest.In)
 		w.irc.Deliver(t.Context(), say(t, place, "now in the room"))
 		bob.expect(":alice!mimi@a.example PRIVMSG #clubhouse-1234 :now in the room")
 		bob.say("PRIVMSG #clubhouse-1234 :and I")
@@ -176,6 +218,7 @@ func TestGroup(t *testing.T) {
 		}
 	})
 	t.Run("joins and leaves out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Joins, gatewaytest.Out)
 		e := say(t, place, "")
 		e.Verb, e.From, e.Crowd = gateway.Enter, cathy, append(e.Crowd, gateway.Person{User: cathy})
 		w.irc.Deliver(t.Context(), e)
@@ -185,6 +228,7 @@ func TestGroup(t *testing.T) {
 		bob.expect(":cathy!mimi@c.example PART #clubhouse-1234")
 	})
 	t.Run("names out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Topics, gatewaytest.Out)
 		e := say(t, place, "")
 		e.Verb, e.Title = gateway.Rename, "A new\r\nname"
 		w.irc.Deliver(t.Context(), e)

@@ -11,6 +11,8 @@ import (
 	"parley/content"
 	"parley/content/render"
 	"parley/gateway"
+	"parley/gateway/convert"
+	"parley/gateway/gatewaytest"
 	"parley/gatewayd/nativelab"
 	"parley/uri"
 )
@@ -33,6 +35,7 @@ func newWorld(t *testing.T) *world {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("missing: %v; scripts/deps installs them", missing)
 		}
+		gatewaytest.Absent()
 		t.Skipf("missing Debian packages: %v", missing)
 	}
 	w := &world{t: t, events: make(chan gateway.Event, 1000)}
@@ -140,6 +143,21 @@ func user(t *testing.T, s string) uri.User {
 	return u
 }
 
+// TestMain holds the tests to what the connector declares.
+func TestMain(m *testing.M) { os.Exit(gatewaytest.Main(m, New(Config{}).Describe())) }
+
+// feature is the one that a test is named after.
+func feature(name string) gateway.Feature {
+	first, _, _ := strings.Cut(name, " ")
+	return map[string]gateway.Feature{"text": gateway.Text, "formatting": gateway.Formatting, "mentions": gateway.Mentions, "replies": gateway.Replies,
+		"edits": gateway.Edits, "deletions": gateway.Deletions, "reactions": gateway.Reactions, "failures": gateway.Failures,
+		"delivered": gateway.Delivered, "read": gateway.Read}[first]
+}
+
+// picture is a message with a file.
+var picture = content.Message{Body: content.Part{Disposition: content.DispositionAttachment,
+	Body: content.External{ContentType: "application/pdf", URL: "https://a.example/f", Description: "the plan", Filename: "plan.pdf"}}}
+
 var number int
 
 func say(t *testing.T, place gateway.Place, markdown string) *gateway.Envelope {
@@ -164,6 +182,7 @@ func TestPrivate(t *testing.T) {
 	w.says(t, "<message to='"+alice+"' type='chat' id='first'><body>hi</body></message>")
 	w.hears(t, gateway.Say)
 	t.Run("text out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Text, gatewaytest.Out)
 		out := w.deliver(t, say(t, private, "hello <b>"), gateway.Accepted)
 		got := w.sees(t, "<body>hello &lt;b&gt;</body>", "from='"+alice+"'", "id='"+out.Native+"'", "urn:xmpp:receipts", "<markable")
 		if strings.Contains(got, "xhtml") {
@@ -171,14 +190,17 @@ func TestPrivate(t *testing.T) {
 		}
 	})
 	t.Run("formatting out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Formatting, gatewaytest.Out)
 		w.deliver(t, say(t, private, "**b** ~~s~~"), gateway.Accepted)
 		w.sees(t, "<body>*b* ~s~</body>", "<strong>b</strong>")
 	})
 	t.Run("mentions out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Mentions, gatewaytest.Out)
 		w.deliver(t, say(t, private, "<mimi://b.example/u/xmpp.romeo> look"), gateway.Accepted)
 		w.sees(t, "href='xmpp:romeo@localhost'", "@romeo look")
 	})
 	t.Run("long text out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.LongText, gatewaytest.Out)
 		w.deliver(t, say(t, private, strings.Repeat("word ", 5000)+"end"), gateway.Accepted)
 		w.sees(t, "word end</body>")
 	})
@@ -194,6 +216,7 @@ func TestPrivate(t *testing.T) {
 		"failures out":  {gateway.Failure, []string{"type='error'", "id='orig'", "no such user"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			gatewaytest.Proves(t, feature(name), gatewaytest.Out)
 			e := say(t, private, "new")
 			e.Verb, e.Target, e.Emoji, e.Reason = c.verb, about, "👍", "no such user"
 			w.deliver(t, e, gateway.Accepted)
@@ -201,6 +224,9 @@ func TestPrivate(t *testing.T) {
 		})
 	}
 	t.Run("delivery, reading and failure reports out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Delivered, gatewaytest.Out)
+		gatewaytest.Proves(t, gateway.Read, gatewaytest.Out)
+		gatewaytest.Proves(t, gateway.Failures, gatewaytest.Out)
 		e := say(t, private, "")
 		e.Verb = gateway.Report
 		e.Report = []gateway.Reported{{Target: about, Status: gateway.IsDelivered}, {Target: about, Status: gateway.IsRead}, {Target: about, Status: gateway.IsFailed}}
@@ -210,6 +236,7 @@ func TestPrivate(t *testing.T) {
 		w.sees(t, "type='error'", "id='orig'", "Not delivered")
 	})
 	t.Run("what the server refuses is refused", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Failures, gatewaytest.In)
 		e := say(t, gateway.Place{With: "nobody@localhost"}, "x")
 		if out := w.deliver(t, e, gateway.Refused); out.Reason != "XMPP: service-unavailable" {
 			t.Error(out.Reason)
@@ -233,6 +260,7 @@ func TestPrivate(t *testing.T) {
 		"read in":       {"<displayed xmlns='" + nsMarkers + "' id='t1'/>", gateway.Event{Verb: gateway.Report, Target: "t1", Status: gateway.IsRead}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			gatewaytest.Proves(t, feature(name), gatewaytest.In)
 			w.says(t, message("m-"+strings.ReplaceAll(name, " ", ""), c.inside))
 			got := w.hears(t, c.want.Verb)
 			if got.From != "romeo@localhost" || got.To != "mimi://a.example/u/alice" || got.ID == "" {
@@ -243,6 +271,30 @@ func TestPrivate(t *testing.T) {
 			}
 		})
 	}
+	t.Run("files out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Files, gatewaytest.Out)
+		e := say(t, private, "")
+		e.Doc, _ = convert.Doc(picture)
+		if out := w.deliver(t, e, gateway.Accepted); len(out.Losses) != 1 || out.Losses[0].Form != convert.File {
+			t.Errorf("%v", out.Losses)
+		}
+		w.sees(t, "<body>[attachment: the plan (plan.pdf)]</body>")
+	})
+	t.Run("files in", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Files, gatewaytest.In)
+		w.says(t, message("m-file", "<body>https://localhost/f.png</body><x xmlns='jabber:x:oob'><url>https://localhost/f.png</url></x>"))
+		if e := w.hears(t, gateway.Say); e.Text.Text != "https://localhost/f.png" {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("long text in", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.LongText, gatewaytest.In)
+		text := strings.Repeat("word ", 8000)
+		w.says(t, message("m-long", "<body>"+text+"</body>"))
+		if e := w.hears(t, gateway.Say); e.Text.Text != text {
+			t.Errorf("%d octets", len(e.Text.Text))
+		}
+	})
 	t.Run("typing is no message", func(t *testing.T) {
 		w.says(t, message("m-typing", "<composing xmlns='"+nsChatStates+"'/>"))
 		w.says(t, message("m-after", "<body>after</body>"))
@@ -269,12 +321,15 @@ func TestGroup(t *testing.T) {
 		w.sees(t, "type='chat'", "<body>[Clubhouse] hello all</body>")
 	})
 	t.Run("joins in", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Joins, gatewaytest.In)
 		w.says(t, "<presence to='"+room+"/romeo'><x xmlns='"+nsMUC+"'/></presence>")
 		if e := w.hears(t, gateway.Enter); e.From != "romeo@localhost" || e.Group != "clubhouse-1234" {
 			t.Errorf("%+v", e)
 		}
 	})
 	t.Run("text both ways, and no echo", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Groups, gatewaytest.Out)
+		gatewaytest.Proves(t, gateway.Groups, gatewaytest.In)
 		w.deliver(t, say(t, place, "now in the room"), gateway.Accepted)
 		w.sees(t, "type='groupchat'", "from='"+room+"/alice@a.example'", "<body>now in the room</body>")
 		w.says(t, "<message to='"+room+"' type='groupchat' id='g1'><body>and I</body></message>")
@@ -283,6 +338,7 @@ func TestGroup(t *testing.T) {
 		}
 	})
 	t.Run("joins and leaves out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Joins, gatewaytest.Out)
 		e := say(t, place, "")
 		e.Verb, e.From, e.Crowd = gateway.Enter, cathy, append(e.Crowd, gateway.Person{User: cathy})
 		w.deliver(t, e, gateway.Accepted)
@@ -296,6 +352,7 @@ func TestGroup(t *testing.T) {
 		}
 	})
 	t.Run("names out", func(t *testing.T) {
+		gatewaytest.Proves(t, gateway.Topics, gatewaytest.Out)
 		e := say(t, place, "")
 		e.Verb, e.Title = gateway.Rename, "A new\nname"
 		w.deliver(t, e, gateway.Accepted)

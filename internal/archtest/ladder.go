@@ -102,6 +102,7 @@ func Ladder() []Rung {
 		{Path: "mimitest/...", Rank: TestOnly},
 		{Path: "simtest/...", Rank: TestOnly},
 		{Path: "syntax/syntaxtest", Rank: TestOnly},
+		{Path: "gateway/gatewaytest", Rank: TestOnly},
 		{Path: "internal/vectors", Rank: TestOnly},
 
 		{Path: "internal/archtest", Rank: Tool},
