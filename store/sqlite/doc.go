@@ -8,7 +8,8 @@
 //     fsync serves the group. No group waits for others to join it, so a lonely request costs one fsync and no delay.
 //   - A request that fails is undone alone. A COMMIT that fails fails all of its group.
 //   - An I/O error stops the store for good: it accepts nothing more, Run returns, the process ends and starts again from the log. A full
-//     disk is not one: its group fails with ErrFull, nothing of it is stored, and the store goes on.
+//     disk is not one: its group fails with ErrFull, nothing of it is stored, and the store goes on; Full and Probe tell how it stands.
+//   - Cursors follow the clock from each Open on, so that a restored backup gives none again.
 //   - Readers see snapshots on connections of their own; checkpoints run on one more, so that no request pays for them.
 //   - A file lock beside the database keeps a second process out. A damaged file, another program's, or a newer version's is refused and
 //     not written to.
