@@ -66,18 +66,26 @@ func (s *Suite) EncryptWithLabel(public []byte, label string, context, plaintext
 
 // Purpose is a label and a context under which much is sealed to many; it may be used by any number of goroutines.
 type Purpose struct {
-	suite *Suite
-	info  []byte
+	suite  *Suite
+	info   []byte
+	shared *sharedSender // of a long info
 }
 
 // Purpose encodes a label and a context once.
 func (s *Suite) Purpose(label string, context []byte) (*Purpose, error) {
 	info, err := encryptInfo(label, context)
-	return &Purpose{s, info}, err
+	p := &Purpose{suite: s, info: info}
+	if err == nil && len(info) >= sharedInfo {
+		p.shared = newSharedSender(s, info)
+	}
+	return p, err
 }
 
 // Encrypt is EncryptWithLabel.
 func (p *Purpose) Encrypt(public, plaintext []byte) (wire.HPKECiphertext, error) {
+	if p.shared != nil {
+		return p.shared.seal(public, plaintext)
+	}
 	s, info := p.suite, p.info
 	key, err := s.publicKey(public)
 	if err != nil {
