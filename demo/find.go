@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"parley/provider/lab"
 )
 
 // number is Cathy's, in a range that is kept for stories.
@@ -18,6 +21,39 @@ const codesFile = "codes.json"
 
 // peopleConfig lets users prove addresses.
 const peopleConfig = "\n[people]\nregion = \"FR\"\ncodes_file = \"" + codesFile + "\"\n"
+
+// askFirst makes a provider whose users have to be asked before others may add them.
+func askFirst(s *lab.Server) error {
+	f, err := os.OpenFile(s.Config, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("\n[consent]\nrule = \"ask\"\n")
+	return errors.Join(err, f.Close())
+}
+
+// consents has by ask whom, and whom say yes. Before that, by cannot add whom.
+func (d *demo) consents(ctx context.Context, by, whom *device) error {
+	about := func(said string, incoming bool, other *device) func(event) bool {
+		return func(e event) bool {
+			return e.Type == "consent" && e.Consent.Said == said && e.Consent.Incoming == incoming && e.User == other.user
+		}
+	}
+	if err := by.say("/ask " + whom.user); err != nil {
+		return err
+	}
+	if _, err := whom.expect(ctx, "that "+by.name+" asks", about("asked", true, by)); err != nil {
+		return err
+	}
+	if err := whom.say("/allow " + by.user); err != nil {
+		return err
+	}
+	if _, err := by.expect(ctx, "that "+whom.name+" agrees", about("granted", false, whom)); err != nil {
+		return err
+	}
+	d.note("%s may add %s", by.name, whom.name)
+	return nil
+}
 
 // proves has a user prove a number and show it to everybody.
 func (d *demo) proves(ctx context.Context, who *device) error {

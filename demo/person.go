@@ -35,6 +35,10 @@ type event struct {
 		} `json:"matches"`
 		Asked []string `json:"asked"`
 	} `json:"found"`
+	Consent struct {
+		Said     string `json:"said"`
+		Incoming bool   `json:"incoming"`
+	} `json:"consent"`
 }
 
 // device is one device of a person: a `parley chat` process.

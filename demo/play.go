@@ -172,6 +172,9 @@ func (d *demo) play(ctx context.Context) error {
 		if d.servers, err = lab.Build(ctx, plan); err != nil {
 			return err
 		}
+		if err := askFirst(d.servers[2]); err != nil {
+			return err
+		}
 		if d.cfg.Built != nil {
 			if err := d.cfg.Built(d.cfg.Dir); err != nil {
 				return err
@@ -209,6 +212,9 @@ func (d *demo) play(ctx context.Context) error {
 				return err
 			}
 			return d.finds(ctx, bob, cathy)
+		}},
+		{"Bob asks Cathy whether he may add her to rooms; her provider has everybody ask first. She agrees.", func() error {
+			return d.consents(ctx, bob, cathy)
 		}},
 		{"Alice creates the room at a.example, which is its hub.", func() error {
 			made, err := d.ask(ctx, alice, "/new Clubhouse", "the room", func(e event) bool { return e.Type == "created" })
