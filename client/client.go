@@ -28,6 +28,8 @@ type Config struct {
 	Receiver content.Receiver
 	// Receipts are the statuses that the person tells others, where the room's policy leaves that open; none by default.
 	Receipts Receipts
+	// HoldStrangers holds rooms apart to which somebody unknown has added the device, see Requested.
+	HoldStrangers bool
 }
 
 // Client is one device. It is for one goroutine at a time.
@@ -60,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		cfg.Wanted = StockWanted
 	}
 	c := &Client{cfg: cfg, self: self, rooms: make(map[uri.Room]*Room), stock: make(map[string]bool), nextID: 1}
-	for _, load := range []func(context.Context) error{c.loadCursor, c.loadStock, c.loadIntents, c.loadRooms, c.loadTalks} {
+	for _, load := range []func(context.Context) error{c.loadCursor, c.loadStock, c.loadIntents, c.loadRooms, c.loadTalks, c.loadBlocked} {
 		if err := load(ctx); err != nil {
 			return nil, err
 		}

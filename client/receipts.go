@@ -33,7 +33,7 @@ func (s *step) received(e *Entry, m *content.Message) {
 	if e.Own || e.User == s.client.self.User.String() || e.Act != ActSay {
 		return
 	}
-	if e.Stub != nil || s.client.blocked[e.User] {
+	if e.Stub != nil || s.client.blocked[e.User] || t.Request {
 		return
 	}
 	t.Unread, t.changed = t.Unread+1, true
@@ -167,6 +167,9 @@ func (c *Client) moveRead(ctx context.Context, r *Room, to uint64, d mls.Delta) 
 		return err
 	}
 	t.ReadTo, t.Unread, t.Mentions = to, 0, 0
+	if t.Request {
+		rest = nil // held apart
+	}
 	for k := range rest {
 		e := &rest[k]
 		if !c.counts(e) {

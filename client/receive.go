@@ -180,7 +180,12 @@ func (s *step) gap(reason string) {
 func (s *step) item(ctx context.Context, item *mimi.FanoutMessage) error {
 	s.room = s.client.rooms[s.event.Room]
 	if item.Message.Welcome != nil {
-		return s.welcome(ctx, item)
+		before := s.room != nil && s.room.Active()
+		err := s.welcome(ctx, item)
+		if err == nil && !before {
+			s.strange()
+		}
+		return err
 	}
 	if s.room == nil || s.room.group == nil {
 		return nil // the device is out of the room, or has not joined yet

@@ -367,6 +367,9 @@ func (c *Client) Messages(ctx context.Context, at uri.Room, limit int) ([]timeli
 		if len(out) == limit {
 			break
 		}
+		if c.blocked[m.Sender.String()] {
+			continue
+		}
 		out = append(out, m)
 	}
 	slices.Reverse(out)

@@ -12,6 +12,7 @@ import (
 	"parley/content"
 	"parley/credential"
 	"parley/mls"
+	"parley/mls/suite"
 	"parley/room"
 	"parley/uri"
 )
@@ -20,10 +21,14 @@ import (
 type Config struct {
 	Store    client.Store
 	Provider client.Provider
+	// Suites are the cipher suites that rooms may have; nil: those of RFC 9420.
+	Suites *suite.Table
 	// Authorities returns the CA sets that the own provider knows of one provider, or of all for the zero value.
 	Authorities func(ctx context.Context, p uri.Provider) ([]Authority, error)
 	// Receipts are the statuses that the person reports where the room's policy leaves it open.
 	Receipts client.Receipts
+	// HoldStrangers is client.Config.HoldStrangers.
+	HoldStrangers bool
 	// Receiver is what the app can show.
 	Receiver content.Receiver
 	// Lanes asks the own provider's hub what of a room waits for other providers; nil: it is not asked.
@@ -103,8 +108,9 @@ func Open(ctx context.Context, cfg Config) (*Device, error) {
 		Provider: cfg.Provider,
 		Now:      cfg.Now,
 		Receipts: cfg.Receipts,
-		Receiver: cfg.Receiver,
+		Receiver: cfg.Receiver, HoldStrangers: cfg.HoldStrangers,
 		MLS: &mls.Config{
+			Suites:         cfg.Suites,
 			ValidateLeaf:   credential.Validator(known.of),
 			ValidateSender: credential.SenderValidator(known.of),
 			Components:     room.Components(),

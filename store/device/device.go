@@ -46,7 +46,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("device: create the store: %w", err)
 	}
-	q := url.Values{"_pragma": {"busy_timeout(0)", "locking_mode(exclusive)", "journal_mode(wal)", "synchronous(full)", "trusted_schema(off)"}}
+	q := url.Values{"_pragma": {"busy_timeout(0)", "locking_mode(exclusive)", "journal_mode(wal)", "synchronous(full)", "trusted_schema(off)", "secure_delete(on)"}}
 	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil {

@@ -31,6 +31,8 @@ type Person struct {
 	Between func(client.Provider) client.Provider
 	// Receipts are what the person reports from the next Reopen on.
 	Receipts client.Receipts
+	// HoldStrangers is client.Config.HoldStrangers, from the next Reopen on.
+	HoldStrangers bool
 }
 
 // Asked is a request of a client.
@@ -91,7 +93,7 @@ func (p *Person) Reopen() {
 	if p.Between != nil {
 		provider = p.Between(provider)
 	}
-	c, err := client.Open(w.T.Context(), client.Config{Store: p.Disk, Provider: provider, MLS: w.MLS(), Now: w.Now, Wanted: 3, Receipts: p.Receipts})
+	c, err := client.Open(w.T.Context(), client.Config{Store: p.Disk, Provider: provider, MLS: w.MLS(), Now: w.Now, Wanted: 3, Receipts: p.Receipts, HoldStrangers: p.HoldStrangers})
 	p.Client = must(w, c, err)
 }
 
