@@ -104,6 +104,7 @@ func Ladder() []Rung {
 		{Path: "syntax/syntaxtest", Rank: TestOnly},
 		{Path: "gateway/gatewaytest", Rank: TestOnly},
 		{Path: "internal/vectors", Rank: TestOnly},
+		{Path: "doc/upstream", Rank: TestOnly},
 
 		{Path: "internal/archtest", Rank: Tool},
 		{Path: "internal/speccheck/...", Rank: Tool, Same: []string{"internal/speccheck/..."}},
