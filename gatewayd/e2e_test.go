@@ -610,3 +610,83 @@ func TestAllInOneRoom(t *testing.T) {
 		}
 	}
 }
+
+func TestWebhookExample(t *testing.T) {
+	w := newTown(t)
+	program := filepath.Join(w.dir, "webhook")
+	if out, err := exec.Command("go", "build", "-o", program, "parley/examples/webhook").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "webhook.secret"), []byte("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := lab.Ports(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "--listen", addresses[0], "--gateway", "http://"+addresses[1]+"/events", "--secret-file", filepath.Join(w.dir, "webhook.secret"))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := make(chan string, 100)
+	go func() {
+		defer close(lines)
+		for scan := bufio.NewScanner(stdout); scan.Scan(); {
+			lines <- scan.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		for range lines {
+			continue
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Error("the example had ended by itself")
+		}
+	})
+	prints := func(want string) {
+		t.Helper()
+		deadline := time.After(stepLimit)
+		for {
+			select {
+			case line := <-lines:
+				if line == want {
+					return
+				}
+			case <-deadline:
+				t.Fatalf("%q was not printed; %s", want, w.gateLog())
+			}
+		}
+	}
+	w.gateway(fmt.Sprintf("[webhook]\nurl = \"http://%s/\"\nlisten = %q\nsecret_file = \"webhook.secret\"\nallow_private = true\nusers = [\"7\"]\n", addresses[0], addresses[1]))
+	w.admitted()
+	w.alice.expect("online", func(e event) bool { return e.Type == "online" && e.Online })
+	const seven = "mimi://b.example/u/webhook.7"
+	w.alice.say("/new Numbers")
+	w.alice.say("/add " + seven)
+	w.alice.expect("seven", func(e event) bool { return e.Type == "joined" && e.User == seven && e.Gateway == "b.example" })
+	w.alice.say("are you there?")
+	prints("7 mimi://a.example/u/alice: are you there?")
+	t.Run("receipts come back", func(t *testing.T) {
+		w.alice.expect("a reading report", func(e event) bool { return e.Type == "report" && e.User == seven && strings.Contains(e.raw, "read") })
+	})
+	t.Run("an answer comes back", func(t *testing.T) {
+		if _, err := io.WriteString(stdin, "7 mimi://a.example/u/alice I am\n"); err != nil {
+			t.Fatal(err)
+		}
+		if e := w.alice.expect("seven's answer", message(seven, "I am")); e.Gateway != "b.example" {
+			t.Errorf("%+v", e)
+		}
+		prints("7 mimi://a.example/u/alice: delivered")
+	})
+}

@@ -11,6 +11,7 @@ import (
 
 	"parley/gateway"
 	"parley/gateway/irc"
+	"parley/gateway/webhook"
 	"parley/gateway/xmpp"
 	"parley/uri"
 )
@@ -25,6 +26,8 @@ type gatewayConfig struct {
 
 	IRC  *ircConfig  `toml:"irc"`
 	XMPP *xmppConfig `toml:"xmpp"`
+
+	Webhook *webhookConfig `toml:"webhook"`
 
 	path     string
 	provider uri.Provider
@@ -47,6 +50,15 @@ type xmppConfig struct {
 	Server     string   `toml:"server"`      // a domain of the server itself
 	Rooms      string   `toml:"rooms"`       // domain of its multi-user chats
 	Users      []string `toml:"users"`       // addresses that can be added to rooms before they have written
+}
+
+// webhookConfig is a chat system of one's own.
+type webhookConfig struct {
+	URL          string   `toml:"url"`           // gets what MIMI users do
+	Listen       string   `toml:"listen"`        // host:port that takes what native users do
+	SecretFile   string   `toml:"secret_file"`   // whsec_ and base64, for both directions
+	AllowPrivate bool     `toml:"allow_private"` // url may lead to loopback or a private network, and be http
+	Users        []string `toml:"users"`         // who can be added to rooms before they have written
 }
 
 func readGatewayConfig(path string) (*gatewayConfig, error) {
@@ -78,6 +90,9 @@ func readGatewayConfig(path string) (*gatewayConfig, error) {
 	if x := g.XMPP; x != nil && (x.Address == "" || x.Domain == "" || x.SecretFile == "" || x.Server == "" || x.Rooms == "") {
 		return nil, fail("xmpp", "needs address, domain, secret_file, server and rooms", "")
 	}
+	if w := g.Webhook; w != nil && (w.URL == "" || w.Listen == "" || w.SecretFile == "") {
+		return nil, fail("webhook", "needs url, listen and secret_file", "")
+	}
 	if len(g.networks()) == 0 {
 		return nil, fail("", "no network is configured", "add a section such as [irc]")
 	}
@@ -92,6 +107,9 @@ func (g *gatewayConfig) absolute() {
 	}
 	if g.XMPP != nil {
 		paths = append(paths, &g.XMPP.SecretFile)
+	}
+	if g.Webhook != nil {
+		paths = append(paths, &g.Webhook.SecretFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -108,6 +126,9 @@ func (g *gatewayConfig) networks() (out []string) {
 	if g.XMPP != nil {
 		out = append(out, "xmpp")
 	}
+	if g.Webhook != nil {
+		out = append(out, "webhook")
+	}
 	return out
 }
 
@@ -121,6 +142,11 @@ func (g *gatewayConfig) users() (out []gateway.NativeUser) {
 	if g.XMPP != nil {
 		for _, address := range g.XMPP.Users {
 			out = append(out, gateway.NativeUser{Network: "xmpp", Address: gateway.Address(strings.ToLower(address))})
+		}
+	}
+	if g.Webhook != nil {
+		for _, name := range g.Webhook.Users {
+			out = append(out, gateway.NativeUser{Network: "webhook", Address: gateway.Address(strings.ToLower(name))})
 		}
 	}
 	return out
@@ -142,10 +168,21 @@ func (g *gatewayConfig) natives() (out []gateway.Native, err error) {
 		}
 		out = append(out, xmpp.New(xmpp.Config{Domain: c.Domain, Secret: secret, Address: c.Address, Server: c.Server, Rooms: c.Rooms}))
 	}
+	if c := g.Webhook; c != nil {
+		secret, err := secretFile(c.SecretFile)
+		if err != nil {
+			return nil, &configError{[]problem{{File: g.path, Key: "webhook.secret_file", Problem: err.Error()}}}
+		}
+		hook, err := webhook.New(webhook.Config{URL: c.URL, Listen: c.Listen, Secret: secret, AllowPrivate: c.AllowPrivate})
+		if err != nil {
+			return nil, &configError{[]problem{{File: g.path, Key: "webhook", Problem: err.Error()}}}
+		}
+		out = append(out, hook)
+	}
 	return out, nil
 }
 
 // allNetworks are the networks that this program can join.
 func allNetworks() []gateway.Capabilities {
-	return []gateway.Capabilities{irc.New(irc.Config{}).Describe(), xmpp.New(xmpp.Config{}).Describe()}
+	return []gateway.Capabilities{irc.New(irc.Config{}).Describe(), xmpp.New(xmpp.Config{}).Describe(), webhook.Capabilities()}
 }

@@ -97,6 +97,8 @@ func Ladder() []Rung {
 		{Path: "bench/...", Rank: R4, Same: []string{"bench/...", "device", "provider/...", "gatewayd/..."}},
 
 		{Path: "cmd/parley/...", Rank: R5, Same: []string{"cmd/parley/..."}},
+		// Programs of others, as it were: they show how to use what Parley offers from outside.
+		{Path: "examples/...", Rank: R5},
 
 		{Path: "storetest/...", Rank: TestOnly},
 		{Path: "mimitest/...", Rank: TestOnly},
