@@ -40,7 +40,7 @@ type FileLimits struct {
 // BeginUpload asks for room.
 type BeginUpload struct {
 	Size        uint64 `json:"size"`
-	KeepSeconds uint64 `json:"keep_seconds,omitempty"` // shorter than the usual time
+	KeepSeconds uint64 `json:"keep_seconds"` // shorter than the usual time; 0: that
 }
 
 // Upload is how an upload stands. It is complete when Have is Size, and can be read at URL then.

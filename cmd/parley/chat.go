@@ -128,7 +128,7 @@ func openDevice(ctx context.Context, path string) (*store.Store, error) {
 func (o *chatOptions) session(ctx context.Context, db client.Store, way *link) (*chat, error) {
 	s := &chat{
 		store: db, now: time.Now, follow: o.follow, wanted: o.room, wait: o.wait, changed: make(chan struct{}, 1),
-		hurry: make(chan struct{}), way: way,
+		hurry: make(chan struct{}), way: way, home: o.dir,
 		marks: make(map[uri.Room]uint64), told: make(map[uint64]client.Intent), alarms: make(map[string]bool),
 	}
 	dev, err := device.Open(ctx, device.Config{Store: db, Provider: way, Authorities: way.authorities, News: s.news, Lanes: way.Lanes,

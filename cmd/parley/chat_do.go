@@ -32,6 +32,7 @@ func (s *chat) converse(ctx context.Context, lines <-chan chatInput) error {
 			return err
 		}
 	}
+	s.resumeFiles(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,6 +161,12 @@ func (s *chat) take(ctx context.Context, in chatInput) error {
 	}
 	if isConsent(cmd.verb) {
 		if err := s.consent(ctx, in.line, &cmd); err != nil {
+			s.complain(in.line, err)
+		}
+		return nil
+	}
+	if isFileVerb(cmd.verb) {
+		if err := s.doFile(ctx, in.line, &cmd); err != nil && ctx.Err() == nil {
 			s.complain(in.line, err)
 		}
 		return nil

@@ -79,6 +79,8 @@ type chatEvent struct {
 	Consent  *chatConsent       `json:"consent,omitempty"`
 	Consents []api.ConsentEntry `json:"consents,omitempty"`
 
+	File *chatFile `json:"file,omitempty"`
+
 	Found  *api.Found  `json:"found,omitempty"`
 	Person *api.Person `json:"person,omitempty"`
 

@@ -22,7 +22,8 @@ import (
 // converse reads lines and waits.
 type chat struct {
 	dev    *device.Device
-	way    *link // what is asked of the provider beside the device
+	way    *link  // what is asked of the provider beside the device
+	home   string // directory of the device
 	store  client.Store
 	self   *client.Account
 	show   func(*chatEvent) error                      // one event at a time

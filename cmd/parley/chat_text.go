@@ -86,6 +86,8 @@ func (v *textView) render(e *chatEvent) (look, text string) {
 	case eventAlarm:
 		return alert, fmt.Sprintf("!! ALARM: %s now vouches for its users with other authorities than before. The former ones stay in "+
 			"force; ask the provider before you trust new people from there.", e.Provider)
+	case eventFile:
+		return dim, fileText(e)
 	case eventError:
 		return alert, "! " + cleanLine(e.Reason)
 	case eventHelp:
