@@ -357,6 +357,65 @@ func BenchmarkJoin(b *testing.B) {
 	}
 }
 
+// BenchmarkJoinKnown joins a group whose leaves were all checked before.
+func BenchmarkJoinKnown(b *testing.B) {
+	const n = 1000
+	f, p := found(b, n), newPrimitives(b)
+	result, _, err := f.group.Commit(CommitOptions{ByValue: f.adds, TreeInWelcome: true}, time.Time{})
+	check(b, err)
+	octets, err := syntax.Marshal(result.Welcome)
+	check(b, err)
+	known := map[[32]byte]bool{}
+	cfg := &Config{Verified: &VerifiedLeaves{
+		Known:    func(k [32]byte) bool { return known[k] },
+		Remember: func(k [32]byte) { known[k] = true },
+	}}
+	join := func() {
+		w := new(wire.Welcome)
+		check(b, syntax.Unmarshal(octets, w))
+		_, _, err := Join(cfg, JoinParams{Welcome: w, Own: []OwnLeaf{f.joiner}}, time.Time{})
+		check(b, err)
+	}
+	join()
+	measure(b, nil, join, func() {
+		p.verify()
+		times(3*n, p.hash)
+		p.open()
+		times(levels(n), p.derive)
+	})
+}
+
+// BenchmarkOwnLeaves processes a commit as the owner of one leaf and of 200, among 1,000 members.
+func BenchmarkOwnLeaves(b *testing.B) {
+	for _, own := range []int{1, 200} {
+		b.Run(fmt.Sprint(own), func(b *testing.B) {
+			h := newHall(b, 1000, true)
+			octets, g, p, l := h.commit(b, 500), h.member(b, 501), newPrimitives(b), levels(1000)
+			for i := range LeafIndex(own - 1) {
+				g.own = append(g.own, h.member(b, 600+i).own[0])
+			}
+			long := newPrimitives(b)
+			long.text = octets
+			long.sig = ed25519.Sign(long.signer, long.text)
+			measure(b, nil, func() {
+				m := new(wire.Message)
+				check(b, syntax.Unmarshal(octets, m))
+				staged, err := g.Process(m, time.Time{})
+				check(b, err)
+				staged.Discard()
+			}, func() {
+				long.verify()
+				sha256.Sum256(octets)
+				sha256.Sum256(octets)
+				p.verify()
+				p.open()
+				times(l, p.derive)
+				times(2*l, p.hash)
+			})
+		})
+	}
+}
+
 // BenchmarkMemory reports what a follower's view of a group takes, and a member's.
 func BenchmarkMemory(b *testing.B) {
 	for _, n := range []int{1000, 10000} {

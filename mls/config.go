@@ -64,6 +64,9 @@ type Config struct {
 	PSK func(id *wire.PreSharedKeyID) (secret []byte, ok bool)
 	// AssumeMediaType tells whether a member reads a media type that its leaf does not list (mls-extensions §6.2.3); nil: none does.
 	AssumeMediaType func(leaf *wire.LeafNode, m *wire.MediaType) bool
+	// Verified holds the leaves whose signature was checked before; nil: none. It makes it cheap to join and to follow groups whose members
+	// are known from other ones or from before a restart.
+	Verified *VerifiedLeaves
 	// Parallel runs f(0) to f(n-1) and returns when all are done; nil runs them in order.
 	Parallel func(n int, f func(i int))
 	// EncryptHandshakes sends own proposals and commits as PrivateMessage. Its zero value is right for MIMI, whose hub has to read

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strconv"
 
+	"parley/mls/internal/tree"
 	"parley/mls/suite"
 	"parley/mls/wire"
 )
@@ -85,6 +86,15 @@ func SignKeyPackage(s *suite.Suite, signer crypto.Signer, kp *wire.KeyPackage) (
 func SignInfo(s *suite.Suite, signer crypto.Signer, info *wire.GroupInfo) (err error) {
 	info.Signature, err = signValue(s, signer, "GroupInfoTBS", &wire.GroupInfoTBS{GroupInfo: info})
 	return err
+}
+
+// TreeHash returns the hash of a tree in its wire form.
+func TreeHash(s *suite.Suite, w *wire.RatchetTree) ([]byte, error) {
+	t, err := tree.FromWire(s, w, tree.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	return t.Hash(), nil
 }
 
 // Secret is a secret that a value holds in memory: its place, and the octets themselves, not a copy.

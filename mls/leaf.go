@@ -20,7 +20,7 @@ func (c *Config) checkLeaf(s *suite.Suite, check LeafCheck, n *needs, groupID []
 		return broken(RuleLeafSource)
 	}
 	tbs := wire.LeafNodeTBS{Node: leaf, GroupID: groupID, Leaf: uint32(index)}
-	if err := verifyValue(s, leaf.SignatureKey, "LeafNodeTBS", &tbs, leaf.Signature, RuleLeafSignature); err != nil {
+	if err := c.verifyLeaf(s, leaf, &tbs); err != nil {
 		return err
 	}
 	if (check.Use == UseKeyPackage || check.Use == UseAdd) && !lifetimeIncludes(leaf.Lifetime, check.Now) {

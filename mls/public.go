@@ -3,6 +3,7 @@ package mls
 import (
 	"bytes"
 	"crypto"
+	"io"
 	"iter"
 	"time"
 
@@ -50,6 +51,26 @@ func NewPublicGroup(cfg *Config, info *wire.GroupInfo, t *wire.RatchetTree, now 
 		return nil, because(RuleTree, err)
 	}
 	return newPublicGroup(cfg, info, nodes, now)
+}
+
+// ReadPublicGroup is NewPublicGroup for a tree that comes from a stream; it is not held in memory in its wire form. Octets behind the tree may be
+// read too.
+func ReadPublicGroup(cfg *Config, info *wire.GroupInfo, r io.Reader, now time.Time) (*PublicGroup, error) {
+	s, err := cfg.Suites.Lookup(info.Context.Suite)
+	if err != nil {
+		return nil, because(RuleSuite, err)
+	}
+	nodes, err := tree.ReadFrom(s, r, cfg.treeLimits())
+	if err != nil {
+		return nil, because(RuleTree, err)
+	}
+	return newPublicGroup(cfg, info, nodes, now)
+}
+
+// WriteTree writes the ratchet tree in its wire form, node by node.
+func (g *PublicGroup) WriteTree(w io.Writer) error {
+	_, err := g.tree.WriteTo(w)
+	return err
 }
 
 func newPublicGroup(cfg *Config, info *wire.GroupInfo, nodes *tree.Tree, now time.Time) (*PublicGroup, error) {
@@ -172,7 +193,7 @@ func (g *PublicGroup) All() iter.Seq2[LeafIndex, *wire.LeafNode] { return g.tree
 // Members returns the number of members.
 func (g *PublicGroup) Members() int { return g.tree.Members() }
 
-// Tree returns the ratchet tree in its wire form; the nodes are shared.
+// Tree returns the ratchet tree in its wire form. The tree itself keeps encoded nodes: see WriteTree for large ones.
 func (g *PublicGroup) Tree() wire.RatchetTree { return g.tree.Wire() }
 
 // Find returns the member with the given signature key.

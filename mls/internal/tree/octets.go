@@ -144,17 +144,17 @@ func appendOptional(buf []byte, o content) []byte {
 }
 
 // appendOpaque appends an opaque<V> of a key or a hash.
-func appendOpaque(buf []byte, s string) []byte {
-	n := len(s)
+func appendOpaque(buf []byte, s string) []byte { return append(appendLength(buf, len(s)), s...) }
+
+// appendLength appends the length of a vector of n octets (RFC 9420 §2.1.2), n being no more than syntax.MaxVector.
+func appendLength(buf []byte, n int) []byte {
 	switch {
 	case n < 1<<6:
-		buf = append(buf, byte(n))
+		return append(buf, byte(n))
 	case n < 1<<14:
-		buf = append(buf, byte(n>>8)|0x40, byte(n))
-	default:
-		buf = append(buf, byte(n>>24)|0x80, byte(n>>16), byte(n>>8), byte(n))
+		return append(buf, byte(n>>8)|0x40, byte(n))
 	}
-	return append(buf, s...)
+	return append(buf, byte(n>>24)|0x80, byte(n>>16), byte(n>>8), byte(n))
 }
 
 // NodeType of RFC 9420 §7.8.
