@@ -49,7 +49,7 @@ func (c *Client) Create(ctx context.Context, at uri.Room, name string) error {
 }
 
 func (c *Client) newGroup(at uri.Room, name string) (*mls.Group, *wire.GroupInfo, error) {
-	bundle, _, err := c.newBundle()
+	bundle, _, err := c.newBundle(c.self.Suite)
 	if err != nil {
 		return nil, nil, err
 	}

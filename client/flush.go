@@ -93,11 +93,19 @@ func (c *Client) work(ctx context.Context, i *Intent) (*Intent, error) {
 			return i, err
 		}
 	}
+	if i.Kind == SucceedRoom {
+		return i, c.succeed(ctx, r, i)
+	}
 	return i, c.update(ctx, r, i)
 }
 
 // ready reports whether the inbox has brought the room to where an intent may be worked off.
-func (r *Room) ready(i *Intent) bool { return !r.joining && r.Epoch() >= i.MinEpoch }
+func (r *Room) ready(i *Intent) bool {
+	if r.frozen() && i.Kind != SucceedRoom && i.Body == nil {
+		return false // its successor comes first
+	}
+	return !r.joining && r.Epoch() >= i.MinEpoch
+}
 
 // build makes the request of an intent and stores it; built is false when the intent has to wait or was refused, which is stored
 // too.
@@ -115,6 +123,10 @@ func (c *Client) build(ctx context.Context, r *Room, i *Intent) (built bool, err
 			return false, c.saveIntent(ctx, i, nil)
 		}
 		return c.buildCommit(ctx, r, i, nil)
+	case MoveRoom:
+		return c.buildMove(ctx, r, i)
+	case SucceedRoom:
+		return c.buildSucceed(ctx, r, i)
 	}
 	i.refused("unknown kind of intent")
 	return false, c.saveIntent(ctx, i, nil)
@@ -184,6 +196,12 @@ func (c *Client) resume(ctx context.Context) error {
 		return nil
 	}
 	for _, r := range c.Rooms() {
+		if r.frozen() {
+			if err := c.succeedPending(ctx, r, succeedTurn*time.Duration(1+c.turnOf(r))); err != nil {
+				return err
+			}
+			continue
+		}
 		if !r.Active() || !c.mustCommitFirst(r) {
 			continue
 		}

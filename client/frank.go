@@ -126,7 +126,7 @@ func (s *step) problem(a *arrival, agent *mimi.FrankingAgentData, data []byte, m
 		return ProblemSuite
 	case !tagged || tag != mimi.NewFrankingTag(m.Salt[:], data):
 		return ProblemTag
-	case frank.Verify(agent.SignatureKey, &mimi.FrankingContext{Sender: sender, Room: at, AcceptedAt: a.item.Timestamp}) != nil:
+	case frank.Verify(agent.SignatureKey, &mimi.FrankingContext{Sender: sender, Room: at, AcceptedAt: a.item.Timestamp}, s.client.table()) != nil:
 		return ProblemSignature
 	}
 	return ""

@@ -41,6 +41,8 @@ type Intent struct {
 	Content   []byte `json:"content,omitempty"`    // SendMessage: encoded MIMI content
 	MessageID []byte `json:"message_id,omitempty"` // SendMessage
 
+	Suite uint16 `json:"suite,omitempty"` // MoveRoom: the cipher suite
+
 	Auto bool `json:"auto,omitempty"` // SendMessage: nobody wrote it, it is a report
 
 	Fate   Fate      `json:"fate"`

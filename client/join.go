@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -84,9 +85,19 @@ var (
 	errHub           = errors.New("the answer is not from the room's hub")
 )
 
-// fetchGroupInfo asks the hub for the room's state, sealed to a key made for this request.
-func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room) (*mimi.GroupInfoRatchetTree, error) {
-	s, err := suite.Lookup(c.self.Suite)
+// fetchGroupInfo asks the hub for the room's state, in each suite that the device has until one is the room's.
+func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room) (state *mimi.GroupInfoRatchetTree, err error) {
+	for _, id := range c.Suites() {
+		if state, err = c.groupInfoIn(ctx, at, id); !errors.Is(err, errNotAuthorized) {
+			return state, err
+		}
+	}
+	return nil, err
+}
+
+// groupInfoIn asks for the room's state, sealed to a key made for this request.
+func (c *Client) groupInfoIn(ctx context.Context, at uri.Room, id wire.CipherSuite) (*mimi.GroupInfoRatchetTree, error) {
+	s, err := c.table().Lookup(id)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +106,11 @@ func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room) (*mimi.GroupIn
 		return nil, err
 	}
 	defer suite.Wipe(private)
-	request := &mimi.GroupInfoRequest{Protocol: mimi.MLS10, Suite: c.self.Suite, Credential: c.self.Credential, PublicKey: public}
+	request := &mimi.GroupInfoRequest{Protocol: mimi.MLS10, Suite: id, Credential: c.self.Credential, PublicKey: public}
 	if request.SignatureKey, err = s.SignaturePublicKey(c.self.Signer.Public()); err != nil {
 		return nil, err
 	}
-	if err := request.Sign(c.self.Signer); err != nil {
+	if err := request.Sign(c.self.Signer, c.table()); err != nil {
 		return nil, err
 	}
 	answer, err := c.cfg.Provider.GroupInfo(ctx, at, request)
@@ -109,7 +120,7 @@ func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room) (*mimi.GroupIn
 	if answer.Status != mimi.GroupInfoSuccess {
 		return nil, errNotAuthorized
 	}
-	state, err := answer.Open(at.String(), private)
+	state, err := answer.Open(at.String(), private, c.table())
 	if err != nil {
 		return nil, errHub
 	}
@@ -130,7 +141,7 @@ func (c *Client) externalCommit(at uri.Room, state *mimi.GroupInfoRatchetTree) (
 	if err := checkRoom(at, &state.GroupInfo.Context); err != nil {
 		return nil, nil, err
 	}
-	bundle, _, err := c.newBundle()
+	bundle, _, err := c.newBundle(state.GroupInfo.Context.Suite)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -214,12 +225,21 @@ func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
 	if bundle == nil {
 		return nil // for another device, or for a package that is gone
 	}
-	if s.room != nil && s.room.Active() {
+	closed := s.room != nil && s.room.frozen()
+	if s.room != nil && s.room.Active() && !closed {
 		return nil // in the room already
 	}
 	params := mls.JoinParams{Welcome: item.Message.Welcome, Own: []mls.OwnLeaf{{Bundle: bundle, Signer: c.self.Signer}}}
 	if item.Tree.Representation == wire.FullTree {
 		params.Tree = &item.Tree.Tree
+	}
+	bound := false
+	params.Predecessor = func(groupID []byte, _ uint64) *mls.Group {
+		if !closed || !bytes.Equal(groupID, s.room.group.Public().GroupID()) {
+			return nil
+		}
+		bound = true
+		return s.room.group
 	}
 	group, _, err := mls.Join(c.cfg.MLS, params, s.now)
 	if s.undecided(err) {
@@ -231,10 +251,17 @@ func (s *step) welcome(ctx context.Context, item *mimi.FanoutMessage) error {
 	if err == nil {
 		err = hubSends(s.event.Room, group.Public())
 	}
+	if err == nil && closed {
+		err = s.room.follows(group, bound)
+	}
 	s.used = ref
 	s.delta.Delete(keyPackages + ref)
 	if err != nil {
 		s.gap("an invitation could not be taken: " + readable(err))
+		return nil
+	}
+	if closed {
+		s.moveTo(group)
 		return nil
 	}
 	if s.room == nil {

@@ -38,13 +38,14 @@ func (c *Client) loadStock(ctx context.Context) error {
 // the packages are published.
 func (c *Client) Stock(ctx context.Context, low int) error {
 	available, err := c.cfg.Provider.PublishKeyPackages(ctx, nil)
-	if err != nil || available >= low {
+	suites := c.Suites()
+	if err != nil || available >= low*len(suites) {
 		return err
 	}
 	var d mls.Delta
 	var publish []wire.KeyPackage
-	for range c.cfg.Wanted - available {
-		bundle, ref, err := c.newBundle()
+	for k := range c.cfg.Wanted*len(suites) - available {
+		bundle, ref, err := c.newBundle(suites[k%len(suites)])
 		if err != nil {
 			return err
 		}
@@ -63,14 +64,16 @@ func (c *Client) Stock(ctx context.Context, low int) error {
 	return err
 }
 
-func (c *Client) newBundle() (*mls.KeyPackageBundle, string, error) {
+func (c *Client) newBundle(id wire.CipherSuite) (*mls.KeyPackageBundle, string, error) {
 	now := c.cfg.Now()
 	extensions, err := room.LeafExtensions()
 	if err != nil {
 		return nil, "", err
 	}
 	bundle, err := mls.NewKeyPackage(mls.KeyPackageParams{
-		Suite:          c.self.Suite,
+		Suite:          id,
+		Suites:         c.table(),
+		Capabilities:   mls.DefaultCapabilities(c.Suites()...),
 		Signer:         c.self.Signer,
 		Credential:     c.self.Credential,
 		LeafExtensions: extensions,
@@ -83,7 +86,7 @@ func (c *Client) newBundle() (*mls.KeyPackageBundle, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("client: KeyPackage: %w", err)
 	}
-	ref, err := bundle.Ref()
+	ref, err := bundle.Ref(c.table())
 	if err != nil {
 		return nil, "", fmt.Errorf("client: KeyPackage: %w", err)
 	}

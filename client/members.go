@@ -183,7 +183,7 @@ func (c *Client) keyMaterialRequest(r *Room, user uri.User) (*mimi.KeyMaterialRe
 		RequestingUser: c.self.User.String(),
 		TargetUser:     user.String(),
 		Room:           r.URI.String(),
-		Suites:         freshFor(r.Epoch(), r.group.Public().Suite().ID()),
+		Suites:         freshFor(r.Epoch(), r.claimSuite()),
 		SignatureKey:   public,
 		Credential:     c.self.Credential,
 	}
@@ -192,7 +192,7 @@ func (c *Client) keyMaterialRequest(r *Room, user uri.User) (*mimi.KeyMaterialRe
 			return nil, err
 		}
 	}
-	return request, request.Sign(c.self.Signer)
+	return request, request.Sign(c.self.Signer, c.table())
 }
 
 // freshFor is a list of suites by which the request of one epoch differs from that of another: the same request within a day gets the

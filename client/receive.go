@@ -82,10 +82,12 @@ type step struct {
 	patient bool
 	delta   mls.Delta
 	room    *Room
-	ended   []*Intent // intents whose echo this was
-	readTo  uint64    // another device has read the room's log up to there; 0: no news
-	used    string    // reference of the KeyPackage that a Welcome used up
-	err     error     // a failure to encode a record
+	// closed says that the event was a ReInit, closedHere that it was this device's own.
+	closed, closedHere bool
+	ended              []*Intent // intents whose echo this was
+	readTo             uint64    // another device has read the room's log up to there; 0: no news
+	used               string    // reference of the KeyPackage that a Welcome used up
+	err                error     // a failure to encode a record
 }
 
 // finish writes everything that the event changed.
@@ -131,6 +133,13 @@ func (s *step) finish(ctx context.Context) error {
 // commits and the others find it done.
 func (s *step) after(ctx context.Context) error {
 	r := s.room
+	if r != nil && s.closed {
+		wait := time.Duration(0)
+		if !s.closedHere {
+			wait = succeedTurn * time.Duration(1+s.client.turnOf(r))
+		}
+		return s.client.succeedPending(ctx, r, wait)
+	}
 	if r == nil || !r.Active() || !s.client.mustCommitFirst(r) {
 		return nil
 	}
@@ -195,6 +204,8 @@ func (s *step) item(ctx context.Context, item *mimi.FanoutMessage) error {
 		s.application(ctx, item)
 	case item.Message.ContentType() == wire.ProposalContent:
 		s.proposals(append([]wire.Message{item.Message}, item.MoreProposals...))
+	case s.room.announces(&item.Message):
+		s.successor(&item.Message)
 	case item.Message.ContentType() == wire.CommitContent:
 		if err := s.commit(&item.Message); err != nil {
 			return err
@@ -430,6 +441,7 @@ func (s *step) commit(m *wire.Message) error {
 	}
 	r.joining = false
 	s.notices(before, staged.Staged, userOf(committer), own != nil)
+	s.closed, s.closedHere = r.frozen(), own != nil
 	if r.group.Removed() {
 		s.close()
 	}

@@ -21,6 +21,7 @@ import (
 type Room struct {
 	URI     uri.Room
 	group   *mls.Group // nil once the device is out of it
+	next    *mls.Group // the successor that this device has made of a closed group and that was not taken yet
 	joining bool       // an external commit is on its way; the group is not usable yet
 	entries uint64     // number of timeline entries
 	fresh   []Entry    // entries since the last time they were taken
@@ -63,7 +64,7 @@ func (r *Room) header(d *mls.Delta) error {
 // loadRoom rebuilds a room from its records, whose keys still have the room's prefix.
 func loadRoom(a *Account, cfg *mls.Config, records []mls.Record) (*Room, error) {
 	var saved savedRoom
-	var group []mls.Record
+	var group, next []mls.Record
 	for _, rec := range records {
 		_, part, _ := strings.Cut(strings.TrimPrefix(rec.Key, keyRooms), "/")
 		if part == "room" {
@@ -74,6 +75,9 @@ func loadRoom(a *Account, cfg *mls.Config, records []mls.Record) (*Room, error) 
 		}
 		if key, ok := strings.CutPrefix(part, "mls/"); ok {
 			group = append(group, mls.Record{Key: key, Value: rec.Value})
+		}
+		if key, ok := strings.CutPrefix(part, partNext); ok {
+			next = append(next, mls.Record{Key: key, Value: rec.Value})
 		}
 	}
 	at, err := uri.ParseRoom(saved.URI)
@@ -86,6 +90,11 @@ func loadRoom(a *Account, cfg *mls.Config, records []mls.Record) (*Room, error) 
 	}
 	if r.group, err = mls.LoadGroup(cfg, group, a.signerOf); err != nil {
 		return nil, fmt.Errorf("client: stored room: %w", err)
+	}
+	if len(next) > 0 {
+		if r.next, err = mls.LoadGroup(cfg, next, a.signerOf); err != nil {
+			return nil, fmt.Errorf("client: stored successor: %w", err)
+		}
 	}
 	return r, nil
 }

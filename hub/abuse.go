@@ -203,7 +203,7 @@ func (h *Hub) judgeOne(keys []HubKey, at uri.Room, abuser string, m *mimi.Abusiv
 // another one by now (P-AB-05).
 func (h *Hub) signed(f *mimi.Frank, context *mimi.FrankingContext) bool {
 	for _, k := range h.cfg.Keys {
-		if f.Verify(k.Sender.SignatureKey, context) == nil {
+		if f.Verify(k.Sender.SignatureKey, context, h.cfg.MLS.Suites) == nil {
 			return true
 		}
 	}

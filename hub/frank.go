@@ -96,7 +96,7 @@ func (h *Hub) frankAt(p *frankPlan, version, acceptedAt uint64) (*mimi.Frank, er
 		return nil, errStale
 	}
 	var err error
-	p.frank, err = mimi.NewFrank(p.room.suite, p.room.signer, key, p.tag, &p.context)
+	p.frank, err = mimi.NewFrank(p.room.suite, p.room.signer, key, p.tag, &p.context, h.cfg.MLS.Suites)
 	return p.frank, err
 }
 
@@ -105,7 +105,7 @@ func (h *Hub) sealFrank(ctx context.Context, p *frankPlan) error {
 	if err != nil {
 		return err
 	}
-	if p.frank, err = mimi.NewFrank(p.room.suite, p.room.signer, key, p.tag, &p.context); err != nil {
+	if p.frank, err = mimi.NewFrank(p.room.suite, p.room.signer, key, p.tag, &p.context, h.cfg.MLS.Suites); err != nil {
 		return &mimi.Error{Code: mimi.Internal, Err: err}
 	}
 	return nil

@@ -216,8 +216,8 @@ func providerOf(leaf *wire.LeafNode) (uri.Provider, error) {
 	return id.Provider(), nil
 }
 
-func packageRef(kp *wire.KeyPackage) ([]byte, error) {
-	s, err := suite.Lookup(kp.Suite)
+func (h *Hub) packageRef(kp *wire.KeyPackage) ([]byte, error) {
+	s, err := h.cfg.MLS.Suites.Lookup(kp.Suite)
 	if err != nil {
 		return nil, err
 	}

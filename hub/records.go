@@ -31,13 +31,22 @@ type person struct {
 	Role    uint32
 	Clients uint32 // leaves in the group
 	MaySend bool
+	Closed  bool // the room's group was closed by a ReInit; nobody sends until its successor is there
 	Gone    bool // the hub accepted this user's leave; the commit is to come (P-RS-01)
 }
 
 func (v *person) Syntax(c *syntax.Codec) {
 	syntax.U32(c, &v.Role)
 	syntax.U32(c, &v.Clients)
-	syntax.Bool(c, &v.MaySend)
+	var send uint8 // 0 no, 1 yes; 2 and 3 the same in a room whose group is closed
+	if v.MaySend {
+		send |= 1
+	}
+	if v.Closed {
+		send |= 2
+	}
+	syntax.Closed(c, &send, 0, 3)
+	v.MaySend, v.Closed = send&1 != 0, send&2 != 0
 	syntax.Bool(c, &v.Gone)
 }
 
@@ -221,6 +230,7 @@ type snapshot struct {
 	group  *mls.PublicGroup
 	now    time.Time // at which it is judged: a timestamp of the room, so whole milliseconds
 	people map[string]*person
+	before *before           // the group before this one; nil: none
 	claims map[string]*claim // by KeyPackageRef in hexadecimal
 	times  map[string]uint64 // ProposalRef in hexadecimal -> acceptance time
 }
@@ -256,6 +266,9 @@ func (h *Hub) load(ctx context.Context, at uri.Room, also func(Tx) error) (*snap
 		head := s.head
 		s.now = time.UnixMilli(int64(tick(&head, h.cfg.Now())))
 		if s.claims, err = claims(tx, at); err != nil {
+			return err
+		}
+		if s.before, err = readBefore(tx, at); err != nil {
 			return err
 		}
 		if s.times, err = numbers(tx, at, keyTimes); err != nil {

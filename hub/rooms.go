@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"parley/credential"
 	"parley/mimi"
@@ -149,7 +150,7 @@ func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r
 	if err := h.allowed("groupInfo", caller, id.User, at); err != nil {
 		return nil, err
 	}
-	if err := r.Verify(); err != nil {
+	if err := r.Verify(h.cfg.MLS.Suites); err != nil {
 		return nil, mimi.Errorf(mimi.BadRequest, "the request's signature does not verify")
 	}
 	if h.validate(r.Credential, r.SignatureKey) != nil {
@@ -169,6 +170,9 @@ func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r
 	p := s.people[id.User.String()]
 	if p == nil || p.Gone || p.Role == policy.BannedRole || r.Suite != s.group.Suite().ID() {
 		return refused, nil // P-GI-03, P-GI-07
+	}
+	if s.group.Frozen() {
+		return nil, &mimi.Error{Code: mimi.Unavailable, Detail: "the room moves to another group", RetryAfter: time.Second}
 	}
 	answer, err := h.sealGroupInfo(at, s, info, r)
 	if err != nil {
@@ -190,7 +194,7 @@ func (h *Hub) sealGroupInfo(at uri.Room, s *snapshot, info *wire.GroupInfo, r *m
 		content.Pending = append(content.Pending, mimi.PendingProposal{
 			Proposal: *p.Message, AcceptedAt: s.times[hex.EncodeToString(p.Ref)]})
 	}
-	return mimi.SealGroupInfoResponse(r, at.String(), key.Sender, key.Signer, content)
+	return mimi.SealGroupInfoResponse(r, at.String(), key.Sender, key.Signer, content, h.cfg.MLS.Suites)
 }
 
 // KeyMaterial claims KeyPackages for a user who is to be added to a room of this hub (§5.2): the request goes on to the target's
@@ -221,7 +225,7 @@ func (h *Hub) KeyMaterial(ctx context.Context, caller uri.Provider, target uri.U
 	if err != nil {
 		return nil, err
 	}
-	records, err := claimRecords(s, target, answer)
+	records, err := h.claimRecords(s, target, answer)
 	if err != nil || len(records) == 0 {
 		return answer, err
 	}
@@ -249,13 +253,13 @@ func mayAdd(s *snapshot, requester uri.User) error {
 }
 
 // claimRecords are the references that came back, and the end of those whose KeyPackages have expired (P-KM-25).
-func claimRecords(s *snapshot, target uri.User, answer *mimi.KeyMaterialResponse) (mls.Delta, error) {
+func (h *Hub) claimRecords(s *snapshot, target uri.User, answer *mimi.KeyMaterialResponse) (mls.Delta, error) {
 	var d mls.Delta
 	for _, c := range answer.Clients {
 		if c.Status != mimi.ClientSuccess || c.KeyPackage == nil {
 			continue
 		}
-		ref, err := packageRef(c.KeyPackage)
+		ref, err := h.packageRef(c.KeyPackage)
 		if err != nil {
 			return nil, &mimi.Error{Code: mimi.Unavailable, Detail: "the target's provider sent an unusable KeyPackage", Err: err}
 		}

@@ -183,7 +183,14 @@ func (s *session) judge(m *submission, now time.Time) (*mimi.SubmitMessageRespon
 	}
 	message := r.Message.Private
 	if !bytes.Equal(message.GroupID, s.head.GroupID) {
-		return refuse(mimi.SubmitNotAllowed) // P-SM-10
+		old, err := readBefore(s.tx, s.at)
+		if err != nil {
+			return nil, err
+		}
+		if old == nil || !bytes.Equal(message.GroupID, old.GroupID) {
+			return refuse(mimi.SubmitNotAllowed) // P-SM-10
+		}
+		return &mimi.SubmitMessageResponse{Protocol: mimi.MLS10, Code: mimi.SubmitEpochTooOld, CurrentEpoch: old.Epoch}, nil // P-RS-11
 	}
 	if m.frank != nil && m.frank.malformed {
 		if m.frank.room.version != s.head.Version {
@@ -203,6 +210,8 @@ func (s *session) judge(m *submission, now time.Time) (*mimi.SubmitMessageRespon
 		return refuse(mimi.SubmitNotAllowed) // P-SM-02, P-SM-04, P-UP-12
 	}
 	switch {
+	case message.Epoch == s.head.Epoch && sender.Closed:
+		return refuse(mimi.SubmitEpochTooOld) // P-RS-11
 	case message.Epoch == s.head.Epoch:
 	case message.Epoch > s.head.Epoch:
 		return refuse(mimi.SubmitNotAllowed) // P-SM-08

@@ -114,7 +114,7 @@ func (h *Hub) write(tx Tx, at uri.Room, s *snapshot, c *change, key [32]byte) (*
 		return nil, ErrConflict
 	}
 	if c.commit {
-		head.Epoch, head.EpochAt = c.group.Epoch(), answer.AcceptedAt
+		head.GroupID, head.Epoch, head.EpochAt = c.group.GroupID(), c.group.Epoch(), answer.AcceptedAt
 	}
 	records := slices.Clone(c.records)
 	for _, ref := range c.refs {
@@ -166,7 +166,13 @@ func (h *Hub) stage(s *snapshot, caller uri.Provider, r *mimi.UpdateRequest) (*c
 	if public == nil || public.Content.Type == wire.ApplicationContent {
 		return nil, notAllowed("handshakes are PublicMessages") // P-UP-02, P-UP-03
 	}
-	if !bytes.Equal(public.Content.GroupID, s.head.GroupID) {
+	switch {
+	case bytes.Equal(public.Content.GroupID, s.head.GroupID):
+	case announced(s.group, &public.Content):
+		return h.stageSuccessor(s, caller, r)
+	case s.before != nil && bytes.Equal(public.Content.GroupID, s.before.GroupID):
+		return nil, wrongEpoch(s.before.Epoch)
+	default:
 		return nil, notAllowed("the message is of another group")
 	}
 	if public.Content.Epoch != s.head.Epoch {
@@ -387,6 +393,9 @@ func (h *Hub) stageCommit(s *snapshot, caller uri.Provider, r *mimi.UpdateReques
 	if !h.lasts(staged, s.now.Add(grace)) {
 		return nil, notAllowed(expiresNow)
 	}
+	if refusal := h.checkReInit(staged); refusal != nil {
+		return nil, refusal
+	}
 	welcomes, refusal := checkWelcome(s, staged, r)
 	if refusal != nil {
 		return nil, refusal
@@ -472,6 +481,9 @@ func (h *Hub) acceptCommit(s *snapshot, staged *mls.Staged, r *mimi.UpdateReques
 	}
 	if c.people, err = nextPeople(s.people, staged, state); err != nil {
 		return fail()
+	}
+	if c.group.Frozen() {
+		closed(c.people)
 	}
 	octets, err := syntax.Marshal(info)
 	if err != nil {

@@ -102,7 +102,7 @@ func (p *Packages) checkForm(caller uri.Provider, target uri.User, r *mimi.KeyMa
 
 // checkRequester requires the signature of a client of the requesting user (P-KM-08, P-KM-09).
 func (p *Packages) checkRequester(requester uri.User, r *mimi.KeyMaterialRequest, now time.Time) error {
-	if err := r.Verify(); err != nil {
+	if err := r.Verify(p.cfg.Suites); err != nil {
 		return mimi.Errorf(mimi.Forbidden, "the request's signature does not verify")
 	}
 	id, err := credential.Parse(r.Credential)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"parley/mls/suite"
 	"parley/mls/wire"
 	"parley/syntax"
 	"parley/uri"
@@ -21,7 +20,7 @@ func (p *Packages) Offer(ctx context.Context, target uri.User) (out []wire.KeyPa
 			return err
 		}
 		for _, client := range clients {
-			for _, id := range suite.All() {
+			for _, id := range p.cfg.Suites.All() {
 				kp, err := offerOne(tx, client, id, now)
 				if err != nil {
 					return err

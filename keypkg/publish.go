@@ -18,6 +18,8 @@ type Config struct {
 	Self  uri.Provider
 	Store Store
 	Now   func() time.Time
+	// Suites are the cipher suites that there are; nil: those of RFC 9420.
+	Suites *suite.Table
 	// Validate judges a published KeyPackage, normally mls.ValidateKeyPackage with the provider's leaf validator.
 	Validate func(kp *wire.KeyPackage, now time.Time) error
 	// ValidateCredential judges the credential of a signed request; nil accepts all.
@@ -103,7 +105,7 @@ func (p *Packages) accept(user uri.User, client uri.Client, kp *wire.KeyPackage,
 	if err := p.cfg.Validate(kp, latest(now, from)); err != nil {
 		return Package{}, &mimi.Error{Code: mimi.BadRequest, Detail: "a KeyPackage is not valid", Err: err}
 	}
-	s, err := suite.Lookup(kp.Suite)
+	s, err := p.cfg.Suites.Lookup(kp.Suite)
 	if err != nil {
 		return Package{}, mimi.Errorf(mimi.BadRequest, "a KeyPackage has an unknown suite")
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 
+	"parley/mls/suite"
 	"parley/mls/wire"
 	"parley/syntax"
 )
@@ -92,20 +93,20 @@ func FrankingTagOf(authenticatedData []byte) (tag [32]byte, found bool) {
 
 // NewFrank makes the hub's frank of a message that it accepted (P-FR-07, P-FR-08). hubKey is secret and never leaves the hub; key
 // is the franking agent's, of the room's suite.
-func NewFrank(id wire.CipherSuite, key crypto.Signer, hubKey []byte, tag [32]byte, context *FrankingContext) (*Frank, error) {
+func NewFrank(id wire.CipherSuite, key crypto.Signer, hubKey []byte, tag [32]byte, context *FrankingContext, in ...*suite.Table) (*Frank, error) {
 	server, err := serverFrank(hubKey, tag, context)
 	if err != nil {
 		return nil, err
 	}
 	f := &Frank{ServerFrank: server, Suite: id}
-	f.Signature, err = sign(id, key, LabelFrankingIntegrity, f.tbs(context))
+	f.Signature, err = sign(id, key, LabelFrankingIntegrity, f.tbs(context), in...)
 	return f, err
 }
 
 // Verify checks a frank's signature as a receiver can: the context is rebuilt from the content and the fanout's timestamp
 // (P-FR-15). It does not show that the frank belongs to this message.
-func (v *Frank) Verify(agentKey []byte, context *FrankingContext) error {
-	return verify(v.Suite, agentKey, LabelFrankingIntegrity, v.tbs(context), v.Signature)
+func (v *Frank) Verify(agentKey []byte, context *FrankingContext, in ...*suite.Table) error {
+	return verify(v.Suite, agentKey, LabelFrankingIntegrity, v.tbs(context), v.Signature, in...)
 }
 
 // IsOf reports whether the hub with hubKey made the frank for this tag and context.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"parley/mimihttp"
+	"parley/mls/suite"
 	"parley/uri"
 )
 
@@ -18,7 +19,9 @@ type Config struct {
 	// Store is taken over by New, also when that fails: it is closed when the provider ends.
 	Store *Store
 	Keys  *Keys
-	Peers []Peer
+	// Suites are the cipher suites that rooms may have; nil: those of RFC 9420.
+	Suites *suite.Table
+	Peers  []Peer
 	// People says who may be found here and where we look for others.
 	People People
 

@@ -145,6 +145,7 @@ func (p *Provider) newPeers() error {
 func (p *Provider) newRoles() {
 	s, now := p.cfg.Store, p.cfg.Now
 	engine := &mls.Config{
+		Suites:         p.cfg.Suites,
 		ValidateLeaf:   credential.Validator(p.authorities.Roots),
 		ValidateSender: credential.SenderValidator(p.authorities.Roots),
 		Components:     room.Components(),
@@ -158,7 +159,7 @@ func (p *Provider) newRoles() {
 	})
 	p.contact = p.newContact(engine)
 	p.packages = keypkg.New(keypkg.Config{
-		Self: p.cfg.Provider, Store: s.KeyPackages, Now: now, ValidateCredential: judge, Limit: limits.claim,
+		Self: p.cfg.Provider, Store: s.KeyPackages, Now: now, Suites: p.cfg.Suites, ValidateCredential: judge, Limit: limits.claim,
 		Consent: p.contact.Check, HideUsers: p.cfg.Consent.HideUsers,
 		Validate: func(kp *wire.KeyPackage, now time.Time) error { return mls.ValidateKeyPackage(engine, kp, now) },
 	})

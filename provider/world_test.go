@@ -254,6 +254,8 @@ type device struct {
 	home *node
 	api  *capi.Client
 	*client.Client
+	again func()        // starts the client anew from its store
+	late  time.Duration // by how much its clock is ahead
 }
 
 func (n *node) transport() capi.Transport {
@@ -285,10 +287,14 @@ func (n *node) enrolIn(id wire.CipherSuite, user, name string) *device {
 	}
 	d := &device{t: t, home: n, api: capi.New(transport, e.Provider, e.Token)}
 	engine := &mls.Config{
+		Suites:       n.cfg.Suites,
 		ValidateLeaf: credential.Validator(d.roots), ValidateSender: credential.SenderValidator(d.roots), Components: room.Components(),
 	}
-	d.Client, err = client.Open(t.Context(), client.Config{Store: store, Provider: d.api, MLS: engine, Now: time.Now})
-	must(t, d.Client, err)
+	d.again = func() {
+		d.Client, err = client.Open(t.Context(), client.Config{Store: store, Provider: d.api, MLS: engine, Now: func() time.Time { return time.Now().Add(d.late) }})
+		must(t, d.Client, err)
+	}
+	d.again()
 	if err := d.Stock(t.Context(), 5); err != nil {
 		t.Fatal(err)
 	}

@@ -203,6 +203,8 @@ func (j *judgement) proposal(p *mls.Proposed) error {
 		return nil
 	case wire.SelfRemoveProposal:
 		return j.decide(actor, true, policy.Use(policy.CanRemoveSelf))
+	case wire.ReInitProposal:
+		return j.reInit(actor, p.Proposal.ReInit)
 	case wire.AppDataUpdateProposal:
 		return j.component(actor, p.Proposal.AppDataUpdate)
 	}
