@@ -258,3 +258,6 @@ func (c *Client) Hurry() {
 		}
 	}
 }
+
+// Asked counts what was asked for: it grows with each new intent.
+func (c *Client) Asked() uint64 { return c.nextID }

@@ -428,5 +428,9 @@ func (d *Device) tell() {
 	n := d.news
 	n.Client, n.Entries = d.client, d.client.TakeNew()
 	d.news.Alarm = ""
+	asked := d.client.Asked()
 	d.cfg.News(n)
+	if d.client.Asked() != asked { // somebody wants something sent
+		d.flushAt = d.cfg.Now()
+	}
 }

@@ -60,7 +60,7 @@ type chatOptions struct {
 }
 
 // storeFile is the device's store in its directory.
-const storeFile = "device.db"
+const storeFile = device.StoreFile
 
 var errNoDir = usageError{errors.New("--dir is missing: the directory of the device")}
 
@@ -80,14 +80,14 @@ func (o *chatOptions) run(c *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	saved, err := loadLink(c.Context(), db)
+	saved, err := device.LoadLink(c.Context(), db)
 	if errors.Is(err, client.ErrNoAccount) {
 		return notEnrolled(o.dir)
 	}
 	if err != nil {
 		return err
 	}
-	way, closeIdle, err := saved.open()
+	way, closeIdle, err := openLink(saved)
 	if err != nil {
 		return err
 	}

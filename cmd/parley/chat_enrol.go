@@ -16,10 +16,10 @@ import (
 	"parley/client"
 	"parley/clientapi/api"
 	apiclient "parley/clientapi/client"
+	"parley/device"
 	"parley/mls"
 	"parley/mls/suite"
 	store "parley/store/device"
-	"parley/uri"
 )
 
 // enrolResult is the answer of parley chat enrol --json.
@@ -73,7 +73,7 @@ func (o *enrolOptions) run(c *cobra.Command) (err error) {
 	if o.device == "" {
 		o.device = deviceOfHost()
 	}
-	way := &savedLink{URL: o.provider}
+	way := &device.Link{URL: o.provider}
 	if o.ca != "" {
 		text, err := os.ReadFile(o.ca)
 		if err != nil {
@@ -100,8 +100,8 @@ func (o *enrolOptions) run(c *cobra.Command) (err error) {
 }
 
 // enrol opens the store before it spends the code, and stores everything in one write right afterwards.
-func (o *enrolOptions) enrol(ctx context.Context, way *savedLink) (_ *apiclient.Enrolled, _ *store.Store, err error) {
-	t, closeIdle, err := transport(way.URL, way.CA)
+func (o *enrolOptions) enrol(ctx context.Context, way *device.Link) (_ *apiclient.Enrolled, _ *store.Store, err error) {
+	t, closeIdle, err := way.Transport()
 	switch {
 	case errors.Is(err, apiclient.ErrOrigin):
 		return nil, nil, usageError{errors.New("--provider must be https://host or https://host:port")}
@@ -132,7 +132,7 @@ func (o *enrolOptions) enrol(ctx context.Context, way *savedLink) (_ *apiclient.
 		return nil, nil, o.explain(err)
 	}
 	way.Provider, way.Token = enrolled.Provider.String(), enrolled.Token
-	record, err := way.record()
+	record, err := way.Record()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,17 +143,13 @@ func (o *enrolOptions) enrol(ctx context.Context, way *savedLink) (_ *apiclient.
 }
 
 // stock publishes the device's first KeyPackages, so that others can add it to rooms from now on.
-func stock(ctx context.Context, db client.Store, way *savedLink) error {
-	t, closeIdle, err := transport(way.URL, way.CA)
+func stock(ctx context.Context, db client.Store, way *device.Link) error {
+	provider, closeIdle, err := way.Open()
 	if err != nil {
 		return err
 	}
 	defer closeIdle()
-	p, err := uri.ParseProvider(way.Provider)
-	if err != nil {
-		return err
-	}
-	c, err := client.Open(ctx, client.Config{Store: db, Provider: apiclient.New(t, p, way.Token), Now: time.Now})
+	c, err := client.Open(ctx, client.Config{Store: db, Provider: provider, Now: time.Now, MLS: &mls.Config{}})
 	if err != nil {
 		return err
 	}

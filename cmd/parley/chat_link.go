@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -18,53 +16,9 @@ import (
 	apiclient "parley/clientapi/client"
 	"parley/device"
 	"parley/mimi"
-	"parley/mls"
 	"parley/mls/wire"
 	"parley/uri"
 )
-
-// keyLink is where the way to the provider stands in the device's store.
-const keyLink = "chat/link"
-
-// savedLink is the way to the own provider.
-type savedLink struct {
-	URL      string `json:"url"`
-	CA       string `json:"ca,omitempty"` // PEM; empty: the authorities of the system
-	Provider string `json:"provider"`
-	Token    string `json:"token"`
-}
-
-func (l *savedLink) record() (mls.Record, error) {
-	text, err := json.Marshal(l)
-	return mls.Record{Key: keyLink, Value: text}, err
-}
-
-func loadLink(ctx context.Context, store client.Store) (*savedLink, error) {
-	records, err := store.Load(ctx, keyLink)
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == 0 {
-		return nil, client.ErrNoAccount
-	}
-	l := new(savedLink)
-	if err := json.Unmarshal(records[0].Value, l); err != nil {
-		return nil, fmt.Errorf("the stored way to the provider is damaged: %w", err)
-	}
-	return l, nil
-}
-
-// transport makes the HTTPS transport to a provider.
-func transport(url, ca string) (apiclient.Transport, func(), error) {
-	cfg := apiclient.HTTPConfig{Origin: url}
-	if ca != "" {
-		cfg.Roots = x509.NewCertPool()
-		if !cfg.Roots.AppendCertsFromPEM([]byte(ca)) {
-			return nil, nil, apiclient.ErrRoots
-		}
-	}
-	return apiclient.HTTP(cfg)
-}
 
 // link is the device's provider as long as it answers. When it does not, calls other than Events fail at once instead of each waiting
 // for the network: the loop of the device would stand still for people meanwhile. Events goes on trying, and lets calls through again.
@@ -81,17 +35,12 @@ type link struct {
 // firstWord is how long the first calls wait to learn whether the provider can be reached.
 const firstWord = 1500 * time.Millisecond
 
-// open connects to the provider; close gives up its connections.
-func (l *savedLink) open() (_ *link, closeIdle func(), err error) {
-	p, err := uri.ParseProvider(l.Provider)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the stored way to the provider is damaged: %w", err)
-	}
-	t, closeIdle, err := transport(l.URL, l.CA)
+// openLink connects to the provider; close gives up its connections.
+func openLink(l *device.Link) (_ *link, closeIdle func(), err error) {
+	c, closeIdle, err := l.Open()
 	if err != nil {
 		return nil, nil, err
 	}
-	c := apiclient.New(t, p, l.Token)
 	return &link{Client: c, grace: time.Now().Add(firstWord), heard: make(chan struct{})}, closeIdle, nil
 }
 

@@ -37,19 +37,32 @@ func run(ctx context.Context, dir, name string) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	waiting := make(chan int, 1) // how many messages nobody has accepted yet: the latest number
+	waiting := make(chan int, 1) // how many messages nobody has accepted yet, -1 before the bot is in the room: the latest number
 	bot, done, err := device.OpenDir(ctx, dir, device.Config{News: func(n device.News) {
 		select {
 		case <-waiting:
 		default:
 		}
-		waiting <- unsent(n.Client)
+		waiting <- unsent(n.Client, room)
 	}})
 	if err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- bot.Run(ctx); stop() }()
+	until := func(good func(n int) bool) error {
+		for {
+			select {
+			case n := <-waiting: // told after each step
+				if good(n) {
+					return nil
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	err = until(func(n int) bool { return n >= 0 })
 	lines := bufio.NewScanner(os.Stdin)
 	for err == nil && lines.Scan() {
 		err = bot.Do(ctx, func(c *client.Client) error {
@@ -58,18 +71,17 @@ func run(ctx context.Context, dir, name string) error {
 		})
 	}
 	err = errors.Join(err, lines.Err(), bot.Do(ctx, func(*client.Client) error { return nil }))
-	for n := 1; n > 0 && err == nil; {
-		select {
-		case n = <-waiting: // told after each step, also after the one above
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+	if err == nil {
+		err = until(func(n int) bool { return n == 0 })
 	}
 	stop()
 	return errors.Join(err, <-ended, done())
 }
 
-func unsent(c *client.Client) (n int) {
+func unsent(c *client.Client, room uri.Room) (n int) {
+	if r, ok := c.Room(room); !ok || !r.Active() {
+		return -1
+	}
 	for _, i := range c.Intents() {
 		if i.Fate == client.Waiting {
 			n++
