@@ -29,7 +29,9 @@ type event struct {
 	Own    bool   `json:"own"`
 	Online bool   `json:"online"`
 	Epoch  uint64 `json:"epoch"`
-	Found  struct {
+	// Gateway is the provider whose gateway holds the user's keys.
+	Gateway string `json:"gateway"`
+	Found   struct {
 		Matches []struct {
 			User string `json:"user"`
 		} `json:"matches"`
@@ -75,7 +77,7 @@ func (d *demo) enrol(ctx context.Context, home *lab.Server, user, name string) (
 
 // start opens the chat.
 func (p *device) start(binary string) error {
-	p.cmd = exec.Command(binary, "chat", "--dir", p.dir, "--json", "--follow")
+	p.cmd = exec.Command(binary, "chat", "--dir", p.dir, "--json", "--follow", "--hybrid", hybrid)
 	p.cmd.Stderr = &p.errs
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {

@@ -20,6 +20,7 @@ type Config struct {
 	Binary string    // the parley binary
 	Dir    string    // where everything is put; what an earlier run left there is removed
 	Once   bool      // end after the play
+	With   []string  // other networks whose users take part: irc, xmpp
 	Out    io.Writer // the ladder and what to do next
 	// Built is called when all files are made and nothing runs yet; tests damage something there.
 	Built func(dir string) error
@@ -32,6 +33,7 @@ type demo struct {
 	room    string
 	began   time.Time
 	texts   []string // that were written
+	natives natives
 	notes   []string // what the step has verified
 }
 
@@ -39,6 +41,9 @@ const mark = ".parley-demo" // says that a directory is ours to remove
 
 // Run plays the example and, unless it is to be played once, stays up until ctx ends. It returns nil only if every step was verified.
 func Run(ctx context.Context, cfg Config) (err error) {
+	if err := checkWith(cfg.With); err != nil {
+		return err
+	}
 	d := &demo{cfg: cfg, began: time.Now()}
 	if err := d.clear(); err != nil {
 		return err
@@ -88,6 +93,7 @@ func (d *demo) clear() error {
 
 func (d *demo) stop() error {
 	var errs []error
+	errs = append(errs, d.natives.stop())
 	for _, p := range d.devices {
 		errs = append(errs, p.stop())
 	}
@@ -109,6 +115,11 @@ func (d *demo) stay(ctx context.Context) error {
 	}
 	for _, p := range d.devices {
 		if err := d.printf("    %s chat --dir %s     # %s, %s\n", shown(d.cfg.Binary), shown(p.dir), p.name, p.user); err != nil {
+			return err
+		}
+	}
+	if d.natives.irc != nil {
+		if err := d.printf("\nAn IRC client reaches ngIRCd at %s; alice is there as alice, the room is %s.\n", d.natives.irc.Address, d.natives.channel); err != nil {
 			return err
 		}
 	}
@@ -167,7 +178,7 @@ func (d *demo) note(format string, args ...any) {
 func (d *demo) play(ctx context.Context) error {
 	var alice, bob, cathy, tablet *device
 	err := d.step("Three providers with a certificate each from one lab authority, and a CA each for its users.", func() error {
-		plan := lab.Plan{Binary: d.cfg.Binary, Dir: d.cfg.Dir, Domains: []string{"a.example", "b.example", "c.example"}, Trace: true, Extra: peopleConfig}
+		plan := lab.Plan{Binary: d.cfg.Binary, Dir: d.cfg.Dir, Domains: []string{"a.example", "b.example", "c.example"}, Trace: true, Extra: peopleConfig + hybridConfig}
 		var err error
 		if d.servers, err = lab.Build(ctx, plan); err != nil {
 			return err
@@ -226,6 +237,9 @@ func (d *demo) play(ctx context.Context) error {
 		{"Cathy writes; the hub gives it to everybody.", func() error {
 			return d.says(ctx, cathy, "Hello from c.example!", alice, bob)
 		}},
+		{"Alice moves the room to a post-quantum suite (ML-KEM-768 with X25519): a ReInit closes its group, the next one takes its place.", func() error {
+			return d.moves(ctx, alice, bob, cathy)
+		}},
 		{"Bob leaves. The hub holds his proposals and stops his messages at once; the next commit completes it.", func() error {
 			return d.leaves(ctx, bob, alice, cathy)
 		}},
@@ -250,6 +264,11 @@ func (d *demo) play(ctx context.Context) error {
 	}
 	for _, s := range steps {
 		if err := d.step(s.title, s.do); err != nil {
+			return err
+		}
+	}
+	if len(d.cfg.With) > 0 {
+		if err := d.playNatives(ctx, b, a, alice, cathy); err != nil {
 			return err
 		}
 	}

@@ -77,21 +77,35 @@ func (p *Process) Start(ctx context.Context) error {
 		return err
 	}
 	p.cmd = cmd
+	var closed error
+	err = Await(ctx, func() bool {
+		conn, err := net.Dial("tcp", p.address)
+		if err != nil {
+			return false
+		}
+		closed = conn.Close()
+		return true
+	}, p.command+" does not take connections; "+p.log+" says why")
+	if err != nil {
+		return errors.Join(err, p.Kill())
+	}
+	return closed
+}
+
+// Await waits until something of another process is so. The error has the words given.
+func Await(ctx context.Context, so func() bool, otherwise string) error {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
-		conn, err := net.Dial("tcp", p.address)
-		if err == nil {
-			return conn.Close()
-		}
+	for !so() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%s does not take connections; %s says why", p.command, p.log), p.Kill())
+			return errors.New(otherwise)
 		}
 	}
+	return nil
 }
 
 // Kill ends the server at once and waits until it is gone. Without a process it does nothing.

@@ -2,12 +2,14 @@ package nativelab
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -94,6 +96,7 @@ type XMPPUser struct {
 	passed int // octets before which Expect does not look again
 	more   chan struct{}
 	gone   error
+	room   string
 }
 
 const streamHead = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" + XMPPHost + "' version='1.0'>"
@@ -182,6 +185,30 @@ func (u *XMPPUser) Expect(ctx context.Context, text string) (string, error) {
 			return "", fmt.Errorf("%q did not come; the last: %q", text, rest[max(0, len(rest)-1500):])
 		}
 	}
+}
+
+// invitation is the address of a chat.
+var invitation = regexp.MustCompile(`[a-z0-9-]+@rooms\.localhost`)
+
+// Room enters the multi-user chat that the user was invited to, and returns its address.
+func (u *XMPPUser) Room(ctx context.Context) (string, error) {
+	err := Await(ctx, func() bool {
+		u.room = invitation.FindString(u.Seen())
+		return u.room != ""
+	}, "no invitation has come")
+	if err != nil {
+		return "", err
+	}
+	if err := u.Say("<presence to='" + u.room + "/lab'><x xmlns='http://jabber.org/protocol/muc'/></presence>"); err != nil {
+		return "", err
+	}
+	_, err = u.Expect(ctx, "<subject")
+	return u.room, err
+}
+
+// SayInRoom writes to the chat that Room has entered. The text has no markup in it.
+func (u *XMPPUser) SayInRoom(text string) error {
+	return u.Say("<message to='" + u.room + "' type='groupchat' id='lab-" + strings.ToLower(rand.Text()) + "'><body>" + text + "</body></message>")
 }
 
 // Close ends the connection.
