@@ -7,6 +7,7 @@ import (
 
 	"parley/mls"
 	"parley/mls/wire"
+	"parley/policy"
 	"parley/room"
 	"parley/uri"
 )
@@ -14,13 +15,36 @@ import (
 // groupIDSize is the number of random octets that name a group.
 const groupIDSize = 16
 
-// Create makes a room at the own provider with this device as its only member. Unlike the other wishes it needs the provider at
-// once and is not queued: a room that the hub has not taken does not exist.
+// Create makes a private group at the own provider with this device as its only member.
 func (c *Client) Create(ctx context.Context, at uri.Room, name string) error {
+	return c.CreateAs(ctx, at, Plan{Name: name})
+}
+
+// Plan is what a new room is to be.
+type Plan struct {
+	Name string
+	Kind policy.Kind // one of policy.Kinds; "" is a private group
+	// People are the others of a direct conversation, whose room has to have the name of room.FixedName.
+	People []uri.User
+	// Loggers are who logs a managed room; nobody named is the own user.
+	Loggers []uri.User
+	// Parent is the room among whose people those of this one are; the zero value is none.
+	Parent uri.Room
+}
+
+// CreateAs makes a room at the own provider with this device as its only member. Unlike the other wishes it needs the provider at
+// once and is not queued: a room that the hub has not taken does not exist.
+func (c *Client) CreateAs(ctx context.Context, at uri.Room, plan Plan) error {
+	if plan.Kind == "" {
+		plan.Kind = policy.PrivateGroup
+	}
+	if plan.Kind == policy.Managed && len(plan.Loggers) == 0 {
+		plan.Loggers = []uri.User{c.self.User}
+	}
 	if _, ok := c.rooms[at]; ok {
 		return ErrHaveRoom
 	}
-	group, info, err := c.newGroup(at, name)
+	group, info, err := c.newGroup(at, plan)
 	if err != nil {
 		return fmt.Errorf("client: new group: %w", err)
 	}
@@ -48,7 +72,7 @@ func (c *Client) Create(ctx context.Context, at uri.Room, name string) error {
 	return nil
 }
 
-func (c *Client) newGroup(at uri.Room, name string) (*mls.Group, *wire.GroupInfo, error) {
+func (c *Client) newGroup(at uri.Room, plan Plan) (*mls.Group, *wire.GroupInfo, error) {
 	bundle, _, err := c.newBundle(c.self.Suite)
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +81,8 @@ func (c *Client) newGroup(at uri.Room, name string) (*mls.Group, *wire.GroupInfo
 	if _, err := rand.Read(id); err != nil {
 		return nil, nil, err
 	}
-	extensions, err := room.Template(at, name, c.self.User, c.self.HubSender)
+	extensions, err := room.New(room.Founding{Room: at, Name: plan.Name, Creator: c.self.User, Kind: plan.Kind,
+		People: plan.People, Loggers: plan.Loggers, Parent: plan.Parent}, c.self.HubSender)
 	if err != nil {
 		return nil, nil, err
 	}

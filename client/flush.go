@@ -117,6 +117,12 @@ func (c *Client) build(ctx context.Context, r *Room, i *Intent) (built bool, err
 		return c.buildRemove(ctx, r, i)
 	case LeaveRoom:
 		return c.buildLeave(ctx, r, i)
+	case RoleUser:
+		return c.buildRole(ctx, r, i)
+	case KickUser:
+		return c.buildKick(ctx, r, i)
+	case ChangeRoom:
+		return c.buildChange(ctx, r, i)
 	case CommitRoom:
 		if len(r.group.Public().Pending()) == 0 {
 			i.Fate = Done

@@ -19,6 +19,9 @@ const (
 	LeaveRoom   Kind = "leave"
 	JoinRoom    Kind = "join"   // with a new device, by external commit
 	CommitRoom  Kind = "commit" // what others proposed
+	RoleUser    Kind = "role"   // ban, unban and any other change of role
+	KickUser    Kind = "kick"   // takes devices out; their user stays a participant
+	ChangeRoom  Kind = "change" // name, topic, picture, join links
 )
 
 // Fate is how far an intent has come. Only Accepted is ever shown as sent.
@@ -36,7 +39,11 @@ type Intent struct {
 	ID   uint64 `json:"id"`
 	Kind Kind   `json:"kind"`
 	Room string `json:"room"`
-	User string `json:"user,omitempty"` // AddUser, RemoveUser
+	User string `json:"user,omitempty"` // AddUser, RemoveUser, RoleUser, KickUser
+	Role uint32 `json:"role,omitempty"` // RoleUser
+	Code string `json:"code,omitempty"` // JoinRoom: a join code
+
+	Change *Change `json:"change,omitempty"` // ChangeRoom
 
 	Content   []byte `json:"content,omitempty"`    // SendMessage: encoded MIMI content
 	MessageID []byte `json:"message_id,omitempty"` // SendMessage

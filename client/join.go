@@ -16,13 +16,18 @@ import (
 	"parley/uri"
 )
 
-// Join asks for this device to enter a room of which the user is a participant already, by external commit
-// (draft-ietf-mimi-protocol-06 §3.6).
+// Join asks for this device to enter a room by external commit (draft-ietf-mimi-protocol-06 §3.6): one of which the user is a
+// participant already, or one that lets the user come in.
 func (c *Client) Join(ctx context.Context, at uri.Room) (intent uint64, err error) {
+	return c.JoinWith(ctx, at, "")
+}
+
+// JoinWith is Join with the code of a join link; "" is none.
+func (c *Client) JoinWith(ctx context.Context, at uri.Room, code string) (intent uint64, err error) {
 	if r, ok := c.rooms[at]; ok && r.group != nil {
 		return 0, ErrHaveRoom
 	}
-	return c.intend(ctx, &Intent{Kind: JoinRoom, Room: at.String()})
+	return c.intend(ctx, &Intent{Kind: JoinRoom, Room: at.String(), Code: code})
 }
 
 // workJoin fetches the room's GroupInfo, makes the external commit and sends it. The group becomes usable when the commit comes
@@ -44,11 +49,11 @@ func (c *Client) workJoin(ctx context.Context, i *Intent, at uri.Room) error {
 
 // buildJoin returns nil without an error when the intent has to wait or was refused.
 func (c *Client) buildJoin(ctx context.Context, i *Intent, at uri.Room) (*Room, error) {
-	state, err := c.fetchGroupInfo(ctx, at)
+	state, err := c.fetchGroupInfo(ctx, at, i.Code)
 	if err != nil {
 		return nil, c.unanswered(ctx, i, err)
 	}
-	group, result, err := c.externalCommit(at, state)
+	group, result, err := c.externalCommit(at, state, i.Code)
 	if errors.Is(err, credential.ErrUnknownCA) {
 		return nil, c.unanswered(ctx, i, &RetryError{Err: err})
 	}
@@ -86,9 +91,9 @@ var (
 )
 
 // fetchGroupInfo asks the hub for the room's state, in each suite that the device has until one is the room's.
-func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room) (state *mimi.GroupInfoRatchetTree, err error) {
+func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room, code string) (state *mimi.GroupInfoRatchetTree, err error) {
 	for _, id := range c.Suites() {
-		if state, err = c.groupInfoIn(ctx, at, id); !errors.Is(err, errNotAuthorized) {
+		if state, err = c.groupInfoIn(ctx, at, id, code); !errors.Is(err, errNotAuthorized) {
 			return state, err
 		}
 	}
@@ -96,7 +101,7 @@ func (c *Client) fetchGroupInfo(ctx context.Context, at uri.Room) (state *mimi.G
 }
 
 // groupInfoIn asks for the room's state, sealed to a key made for this request.
-func (c *Client) groupInfoIn(ctx context.Context, at uri.Room, id wire.CipherSuite) (*mimi.GroupInfoRatchetTree, error) {
+func (c *Client) groupInfoIn(ctx context.Context, at uri.Room, id wire.CipherSuite, code string) (*mimi.GroupInfoRatchetTree, error) {
 	s, err := c.table().Lookup(id)
 	if err != nil {
 		return nil, err
@@ -106,7 +111,7 @@ func (c *Client) groupInfoIn(ctx context.Context, at uri.Room, id wire.CipherSui
 		return nil, err
 	}
 	defer suite.Wipe(private)
-	request := &mimi.GroupInfoRequest{Protocol: mimi.MLS10, Suite: id, Credential: c.self.Credential, PublicKey: public}
+	request := &mimi.GroupInfoRequest{Protocol: mimi.MLS10, Suite: id, Credential: c.self.Credential, PublicKey: public, JoiningCode: []byte(code)}
 	if request.SignatureKey, err = s.SignaturePublicKey(c.self.Signer.Public()); err != nil {
 		return nil, err
 	}
@@ -137,7 +142,7 @@ func checkHub(at uri.Room, answer *mimi.GroupInfoResponse) error {
 }
 
 // externalCommit makes the commit by which the device enters. Pending SelfRemoves are in it (P-GI-15).
-func (c *Client) externalCommit(at uri.Room, state *mimi.GroupInfoRatchetTree) (*mls.Group, *mls.CommitResult, error) {
+func (c *Client) externalCommit(at uri.Room, state *mimi.GroupInfoRatchetTree, code string) (*mls.Group, *mls.CommitResult, error) {
 	if err := checkRoom(at, &state.GroupInfo.Context); err != nil {
 		return nil, nil, err
 	}
@@ -153,8 +158,12 @@ func (c *Client) externalCommit(at uri.Room, state *mimi.GroupInfoRatchetTree) (
 	if err != nil {
 		return nil, nil, err
 	}
+	own, err := c.ownPlace(&state.GroupInfo.Context, code)
+	if err != nil {
+		return nil, nil, err
+	}
 	return mls.ExternalJoin(c.cfg.MLS, mls.ExternalJoinParams{
-		GroupInfo: &state.GroupInfo, Tree: &state.Tree.Tree, Bundle: bundle, Signer: c.self.Signer, Pending: pending, AAD: aad,
+		ByValue: own, GroupInfo: &state.GroupInfo, Tree: &state.Tree.Tree, Bundle: bundle, Signer: c.self.Signer, Pending: pending, AAD: aad,
 	}, c.cfg.Now())
 }
 

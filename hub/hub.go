@@ -13,7 +13,6 @@ import (
 	"parley/mls"
 	"parley/mls/suite"
 	"parley/mls/wire"
-	"parley/room"
 	"parley/syntax"
 	"parley/uri"
 )
@@ -88,12 +87,12 @@ type Hub struct {
 	cfg   Config
 	rooms *cache
 	frank franker
-	// offer is the GroupContext that a new room must have.
+	// offer is the GroupContext that a new room must have; nil: that of one of the ready-made policies.
 	offer func(at uri.Room, name string, creator uri.User, hub wire.ExternalSender) (wire.Extensions, error)
 }
 
 // New makes a hub.
-func New(cfg Config) *Hub { return &Hub{cfg: cfg, rooms: newCache(cachedRooms), offer: room.Template} }
+func New(cfg Config) *Hub { return &Hub{cfg: cfg, rooms: newCache(cachedRooms)} }
 
 var errNoRoom = mimi.Errorf(mimi.NotFound, "no such room")
 

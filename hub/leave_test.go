@@ -177,14 +177,28 @@ func TestRemovedUsers(t *testing.T) {
 	c := newCast(t)
 	c.gather(c.bob, c.cathy)
 	text := c.bob.Message(c.room, "sealed before")
-	future := c.bob.Commit(c.room)
 	c.alice.Do(c.room, c.alice.Remove(c.room, c.bob.User))
 	c.Run("P-UP-12 who was removed cannot send, at the old epoch or the new one", func(t *testing.T) {
 		c.silences(c.bob, text, mimi.SubmitNotAllowed)
 		text.Message.Private.Epoch++
 		c.silences(c.bob, text, mimi.SubmitNotAllowed)
 	})
+	c.Run("P-UP-34 a provider without participants learns no more than of a room that is not", func(t *testing.T) {
+		future := c.alice.Commit(c.room)
+		c.unchanged(func() {
+			_, err := c.hub.Hub.Update(t.Context(), c.b().URI, c.room, future)
+			c.failsWith(err, mimi.NotFound)
+			_, none := c.hub.Hub.Update(t.Context(), c.b().URI, c.alice.RoomURI("none"), future)
+			if err == nil || none == nil || err.Error() != none.Error() {
+				t.Errorf("%v and %v", err, none)
+			}
+		})
+	})
 	c.Run("P-UP-14 who was removed cannot commit", func(t *testing.T) {
+		c := newCast(t)
+		c.gather(c.bob, c.bea)
+		future := c.bob.Commit(c.room)
+		c.alice.Do(c.room, c.alice.Remove(c.room, c.bob.User))
 		c.refuses(c.bob, copyOf(t, future), mimi.UpdateWrongEpoch, "")
 		future.Message.Public.Content.Epoch++
 		c.denies(c.bob, future, "the sender is not a client of the provider that handed it in")

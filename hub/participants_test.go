@@ -147,11 +147,11 @@ func TestParticipantList(t *testing.T) {
 			t.Errorf("left: %v", users)
 		}
 	})
-	c.Run("P-PL-10 roles and list do not change together; nothing is preauthorised", func(t *testing.T) {
+	c.Run("P-PL-10 R-ROL-08 roles and list do not change together; nothing is preauthorised", func(t *testing.T) {
 		roles := policy.GroupRoles()
 		roles.Roles[1].Name = "people"
 		list := c.Listed(c.cathy.User, policy.RoleMember)
-		c.denies(c.alice, c.alice.Commit(c.room, c.Component(policy.RolesComponent, &roles), list), "this room's policy cannot be changed")
+		c.denies(c.alice, c.alice.Commit(c.room, c.Component(policy.RolesComponent, &roles), list), "roles and participants do not change in one commit")
 		c.refuses(c.alice, c.alice.Raw(c.room, c.Component(policy.PreAuthComponent, &policy.PreAuthData{}), list),
 			mimi.UpdateInvalidProposal, "component not used by the group")
 	})

@@ -24,6 +24,10 @@ const (
 	keyPerson = "person/" // user URI and a slash, so that no key is the beginning of another
 	keyClaim  = "claim/"  // KeyPackageRef
 	keyTimes  = "accepted/"
+	keyGrant  = "grant/" // user URI and a slash: admitted with a code, not in yet
+	keyLink   = "link/"  // hash of a join link: since when it is in force
+	keyUsed   = "used/"  // hash of a join link for one user, who is in
+	keyChild  = "child/" // URI of a room that depends on this one, and a slash
 )
 
 // person is what submitMessage needs to know of a participant.
@@ -75,8 +79,8 @@ func readPerson(tx Tx, at uri.Room, user string) (*person, error) {
 	return nil, nil
 }
 
-// people reads all participants' records.
-func people(tx Tx, at uri.Room) (map[string]*person, error) {
+// readPeople reads all participants' records.
+func readPeople(tx Tx, at uri.Room) (map[string]*person, error) {
 	records, err := tx.Records(at, keyPerson)
 	if err != nil {
 		return nil, err
@@ -145,7 +149,7 @@ func listed(state *room.State, before map[string]*person) map[string]*person {
 		if old, was := before[key]; was {
 			next.Clients, next.Gone = old.Clients, old.Gone
 		}
-		next.MaySend = state.Roles.Decide(policy.Actor{Role: p.Role}, policy.Use(policy.CanSendMessage)) == nil
+		next.MaySend = policy.Decide(&state.Policy, policy.Actor{Role: p.Role}, policy.Use(policy.CanSendMessage)) == nil
 		out[key] = next
 	}
 	return out
@@ -233,6 +237,7 @@ type snapshot struct {
 	before *before           // the group before this one; nil: none
 	claims map[string]*claim // by KeyPackageRef in hexadecimal
 	times  map[string]uint64 // ProposalRef in hexadecimal -> acceptance time
+	admissions
 }
 
 // claim is a KeyPackage that was handed out for the room and not used yet.
@@ -260,7 +265,7 @@ func (h *Hub) load(ctx context.Context, at uri.Room, also func(Tx) error) (*snap
 		if !ok {
 			return errNoRoom
 		}
-		if s.people, err = people(tx, at); err != nil {
+		if s.people, err = readPeople(tx, at); err != nil {
 			return err
 		}
 		head := s.head

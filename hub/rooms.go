@@ -66,6 +66,9 @@ func (h *Hub) CreateRoom(ctx context.Context, creator uri.User, at uri.Room, inf
 			}
 			return mimi.Errorf(mimi.Forbidden, "a room of that name exists")
 		}
+		if err := adopt(tx, at, state); err != nil {
+			return err
+		}
 		head = Head{Version: 1, GroupID: group.GroupID(), Destinations: destinations(people, false)}
 		head.EpochAt = tick(&head, h.cfg.Now())
 		acceptedAt = head.Timestamp
@@ -85,6 +88,7 @@ var (
 	errSender    = errors.New("the hub must be the group's external sender")
 	errSuite     = errors.New("the hub has no key for the group's cipher suite")
 	errInfo      = errors.New("the GroupInfo is not complete")
+	errFixedName = errors.New("a room of fixed people is named by them, so that they have one")
 )
 
 func (h *Hub) checkNew(creator uri.User, at uri.Room, g *mls.PublicGroup, info *wire.GroupInfo) (*room.State, error) {
@@ -102,9 +106,11 @@ func (h *Hub) checkNew(creator uri.User, at uri.Room, g *mls.PublicGroup, info *
 		return nil, errOther
 	}
 	user, err := room.UserOf(g.Leaf(0))
-	list := state.Participants.Participants
-	if err != nil || user != creator || len(list) != 1 || state.Role(creator) != policy.RoleOwner {
+	if err != nil || user != creator || !state.MayHaveLeaves(creator) {
 		return nil, errCreator
+	}
+	if !state.Named() {
+		return nil, errFixedName
 	}
 	key, err := h.keyFor(g.Suite())
 	if err != nil {
@@ -113,19 +119,42 @@ func (h *Hub) checkNew(creator uri.User, at uri.Room, g *mls.PublicGroup, info *
 	if senders := g.ExternalSenders(); len(senders) != 1 || !bytes.Equal(senders[0].SignatureKey, key.Sender.SignatureKey) {
 		return nil, errSender
 	}
+	if err := checkCredentials(g); err != nil {
+		return nil, err
+	}
 	if err := h.checkAgent(g); err != nil {
 		return nil, err
 	}
-	return state, h.checkEnvelope(at, state.Metadata.Name, creator, key.Sender, g)
+	return state, h.checkEnvelope(state, creator, key.Sender, g)
 }
 
-// checkEnvelope compares the new group's extensions with the template's; only the room's name is free in this release.
-func (h *Hub) checkEnvelope(at uri.Room, name string, creator uri.User, sender wire.ExternalSender, g *mls.PublicGroup) error {
-	want, err := h.offer(at, name, creator, sender)
-	if err != nil {
-		return err
+// checkEnvelope compares the new group's extensions with those of the ready-made policies: a room's name, who its fixed people or its
+// loggers are and on which room it depends are free.
+func (h *Hub) checkEnvelope(state *room.State, creator uri.User, sender wire.ExternalSender, g *mls.PublicGroup) error {
+	if h.offer != nil {
+		want, err := h.offer(state.Room, state.Metadata.Name, creator, sender)
+		if err != nil {
+			return err
+		}
+		return sameExtensions(g.Context().Extensions, want)
 	}
-	have := g.Context().Extensions
+	for _, k := range policy.Kinds() {
+		f, err := state.Founding(k.Kind, creator)
+		if err != nil {
+			return err
+		}
+		want, err := room.New(f, sender)
+		if err != nil {
+			return err
+		}
+		if sameExtensions(g.Context().Extensions, want) == nil {
+			return nil
+		}
+	}
+	return errEnvelope
+}
+
+func sameExtensions(have, want wire.Extensions) error {
 	if len(have) != len(want) {
 		return errEnvelope
 	}
@@ -137,10 +166,10 @@ func (h *Hub) checkEnvelope(at uri.Room, name string, creator uri.User, sender w
 	return nil
 }
 
-// GroupInfo gives a participant's new device what it needs to join (§5.6), sealed to its key. Whether a room exists is told to
-// participants only (P-GI-08).
+// GroupInfo gives a participant's new device, or somebody who may come in, what it needs to join (§5.6), sealed to its key. Whether a
+// room exists is told to them only (P-GI-08).
 //
-// One snapshot, no write. The error is an *mimi.Error.
+// One snapshot; for who comes with a code, one write of the admission before the answer. A crash between leaves nothing of use. The error is an *mimi.Error.
 func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r *mimi.GroupInfoRequest) (*mimi.GroupInfoResponse, error) {
 	refused := &mimi.GroupInfoResponse{Protocol: mimi.MLS10, Room: at.String(), Status: mimi.GroupInfoNotAuthorized}
 	id, err := credential.Parse(r.Credential)
@@ -167,9 +196,15 @@ func (h *Hub) GroupInfo(ctx context.Context, caller uri.Provider, at uri.Room, r
 	if err != nil {
 		return nil, err
 	}
-	p := s.people[id.User.String()]
-	if p == nil || p.Gone || p.Role == policy.BannedRole || r.Suite != s.group.Suite().ID() {
-		return refused, nil // P-GI-03, P-GI-07
+	if r.Suite != s.group.Suite().ID() {
+		return refused, nil // P-GI-07
+	}
+	if p := s.people[id.User.String()]; p == nil {
+		if admitted, err := h.admit(ctx, at, s, id.User, r); err != nil || !admitted {
+			return refused, storeError(err)
+		}
+	} else if p.Gone || p.Role == policy.BannedRole {
+		return refused, nil // P-GI-03
 	}
 	if s.group.Frozen() {
 		return nil, &mimi.Error{Code: mimi.Unavailable, Detail: "the room moves to another group", RetryAfter: time.Second}
@@ -218,7 +253,7 @@ func (h *Hub) KeyMaterial(ctx context.Context, caller uri.Provider, target uri.U
 	if err != nil {
 		return nil, err
 	}
-	if err := mayAdd(s, requester); err != nil {
+	if err := mayAdd(s, requester, target); err != nil {
 		return nil, err
 	}
 	answer, err := h.cfg.Claim(ctx, target, r)
@@ -237,7 +272,7 @@ func (h *Hub) KeyMaterial(ctx context.Context, caller uri.Provider, target uri.U
 }
 
 // mayAdd requires a participant who may add others; a stranger learns nothing about the room.
-func mayAdd(s *snapshot, requester uri.User) error {
+func mayAdd(s *snapshot, requester, target uri.User) error {
 	p := s.people[requester.String()]
 	if p == nil || p.Gone {
 		return errNoRoom
@@ -246,8 +281,15 @@ func mayAdd(s *snapshot, requester uri.User) error {
 	if err != nil {
 		return &mimi.Error{Code: mimi.Internal, Err: err}
 	}
-	if err := state.Roles.Decide(policy.Actor{Role: p.Role}, policy.Use(policy.CanAddParticipant)); err != nil {
-		return mimi.Errorf(mimi.Forbidden, "%v", err)
+	if state.Base.FixedMembership && state.MayHaveLeaves(requester) && state.MayHaveLeaves(target) {
+		return nil
+	}
+	refused := policy.Decide(&state.Policy, policy.Actor{Role: p.Role}, policy.Use(policy.CanAddParticipant))
+	if refused != nil && requester == target {
+		refused = policy.Decide(&state.Policy, policy.Actor{Role: p.Role, Self: true}, policy.Use(policy.CanAddOwnClient))
+	}
+	if refused != nil {
+		return mimi.Errorf(mimi.Forbidden, "%v", refused)
 	}
 	return nil
 }

@@ -47,15 +47,25 @@ func (h *Hub) tryUpdate(ctx context.Context, caller uri.Provider, at uri.Room, r
 	if err != nil || answer != nil {
 		return answer, err
 	}
-	s, err := h.load(ctx, at, nil)
+	var admitted admissions
+	s, err := h.load(ctx, at, func(tx Tx) (err error) {
+		if comesIn(r) {
+			admitted, err = readAdmissions(tx, at)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	s.admissions = admitted
 	change, refusal := h.stage(s, caller, r)
 	if refusal != nil {
 		// The same request may have been accepted between the two reads: then the room is against it because of it.
 		if answer, err = stored[mimi.UpdateRoomResponse](ctx, h.cfg.Store, key); err != nil || answer != nil {
 			return answer, err
+		}
+		if s.hides(caller) {
+			return nil, errNoRoom // P-UP-34
 		}
 		return refusal, nil
 	}
@@ -65,16 +75,22 @@ func (h *Hub) tryUpdate(ctx context.Context, caller uri.Provider, at uri.Room, r
 		if answer, err = storedIn[mimi.UpdateRoomResponse](tx, key); err != nil || answer != nil {
 			return err
 		}
-		written = true
 		answer, err = h.write(tx, at, s, change, key)
+		written = answer != nil && answer.Code == mimi.UpdateSuccess
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if written {
-		h.rooms.put(at, s.head.Version+1, change.group)
-		h.wake()
+	if !written {
+		return answer, nil
+	}
+	h.rooms.put(at, s.head.Version+1, change.group)
+	h.wake()
+	if left := change.left(s); len(left) > 0 {
+		if err := h.expelBelow(ctx, at, left); err != nil {
+			return answer, err
+		}
 	}
 	return answer, nil
 }
@@ -88,6 +104,8 @@ type change struct {
 	items        []pendingItem
 	commit       bool
 	refs         [][]byte // proposals whose acceptance time is kept
+	links        []string // keys of join links that are new
+	parent       uri.Room // on which the room depends; zero: none
 }
 
 // pendingItem is a log entry that has no timestamp yet.
@@ -113,6 +131,9 @@ func (h *Hub) write(tx Tx, at uri.Room, s *snapshot, c *change, key [32]byte) (*
 	if answer.AcceptedAt > uint64(s.now.Add(grace).UnixMilli()) {
 		return nil, ErrConflict
 	}
+	if refusal, err := c.within(tx, s); err != nil || refusal != nil {
+		return refusal, err
+	}
 	if c.commit {
 		head.GroupID, head.Epoch, head.EpochAt = c.group.GroupID(), c.group.Epoch(), answer.AcceptedAt
 	}
@@ -121,6 +142,13 @@ func (h *Hub) write(tx Tx, at uri.Room, s *snapshot, c *change, key [32]byte) (*
 		if err := timeRecord(&records, ref, answer.AcceptedAt); err != nil {
 			return nil, err
 		}
+	}
+	for _, link := range c.links {
+		octets, err := syntax.Marshal(&stamp{answer.AcceptedAt})
+		if err != nil {
+			return nil, err
+		}
+		records.Put(link, octets)
 	}
 	if err := tx.PutRecords(at, records); err != nil {
 		return nil, err
@@ -160,11 +188,14 @@ func clip(s string) string {
 	return s
 }
 
+// onlyPublic is the reason for which SemiPrivateMessages are refused, too: nothing that is agreed says how a hub gets its key.
+const onlyPublic = "handshakes are PublicMessages here; SemiPrivateMessages are not served"
+
 // stage judges an update on a snapshot. Exactly one result is not nil.
 func (h *Hub) stage(s *snapshot, caller uri.Provider, r *mimi.UpdateRequest) (*change, *mimi.UpdateRoomResponse) {
 	public := r.Message.Public
 	if public == nil || public.Content.Type == wire.ApplicationContent {
-		return nil, notAllowed("handshakes are PublicMessages") // P-UP-02, P-UP-03
+		return nil, notAllowed(onlyPublic) // P-UP-02, P-UP-03
 	}
 	switch {
 	case bytes.Equal(public.Content.GroupID, s.head.GroupID):
@@ -393,6 +424,9 @@ func (h *Hub) stageCommit(s *snapshot, caller uri.Provider, r *mimi.UpdateReques
 	if !h.lasts(staged, s.now.Add(grace)) {
 		return nil, notAllowed(expiresNow)
 	}
+	if err := s.mayComeIn(staged); err != nil {
+		return nil, notAllowed(err.Error())
+	}
 	if refusal := h.checkReInit(staged); refusal != nil {
 		return nil, refusal
 	}
@@ -482,6 +516,9 @@ func (h *Hub) acceptCommit(s *snapshot, staged *mls.Staged, r *mimi.UpdateReques
 	if c.people, err = nextPeople(s.people, staged, state); err != nil {
 		return fail()
 	}
+	if c.parent, err = parentOf(state); err != nil {
+		return fail()
+	}
 	if c.group.Frozen() {
 		closed(c.people)
 	}
@@ -495,6 +532,9 @@ func (h *Hub) acceptCommit(s *snapshot, staged *mls.Staged, r *mimi.UpdateReques
 	}
 	for _, ref := range slices.Sorted(maps.Keys(s.times)) {
 		c.records.Delete(keyTimes + ref)
+	}
+	if err := c.keepLinks(s, staged, state); err != nil {
+		return fail()
 	}
 	reissued, err := h.reissue(c, state, s.now)
 	if err != nil {
@@ -525,7 +565,7 @@ func (h *Hub) acceptCommit(s *snapshot, staged *mls.Staged, r *mimi.UpdateReques
 // (P-LV-07, P-NT-20). The proposals are staged into the change.
 func (h *Hub) reissue(c *change, state *room.State, now time.Time) ([]wire.Message, error) {
 	gone := goneUsers(c.people)
-	if len(gone) == 0 {
+	if len(gone) == 0 || state.Operational != nil && !state.Operational.ExternalProposals {
 		return nil, nil
 	}
 	var proposals []wire.Proposal

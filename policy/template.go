@@ -66,18 +66,18 @@ func Ready(kind Kind, loggers ...string) (p *Policy, creator uint32, known bool)
 	default:
 		return nil, 0, false
 	}
-	p.Base.Components = p.others()
+	p.List()
 	return p, creator, true
 }
 
-// others are the components that the base policy has to list.
-func (p *Policy) others() (out []wire.ComponentID) {
+// List makes the base policy list the other components in force.
+func (p *Policy) List() {
+	p.Base.Components = nil
 	for _, c := range p.Components() {
 		if c.ID != BaseRoomComponent {
-			out = append(out, c.ID)
+			p.Base.Components = append(p.Base.Components, c.ID)
 		}
 	}
-	return out
 }
 
 // talk is what everybody may who takes part in a conversation.

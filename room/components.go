@@ -15,11 +15,22 @@ import (
 // replaced as a whole. Hub and clients put it into mls.Config.
 func Components() map[wire.ComponentID]mls.Component {
 	return map[wire.ComponentID]mls.Component{
-		mimi.FrankingAgentComponent:   keepAgent,
-		mimi.ParticipantListComponent: updateParticipants,
-		mimi.RoomMetadataComponent:    replace(func() checked { return new(mimi.RoomMetadata) }),
-		policy.RolesComponent:         replace(func() checked { return new(policy.RoleData) }),
-		policy.BaseRoomComponent:      replace(func() checked { return new(policy.BaseRoomPolicy) }),
+		mimi.FrankingAgentComponent:        keepAgent,
+		mimi.ParticipantListComponent:      updateParticipants,
+		mimi.RoomMetadataComponent:         replace[mimi.RoomMetadata](),
+		policy.OperationalComponent:        replace[policy.OperationalParameters](),
+		policy.RolesComponent:              replace[policy.RoleData](),
+		policy.PreAuthComponent:            replace[policy.PreAuthData](),
+		policy.BaseRoomComponent:           replace[policy.BaseRoomPolicy](),
+		policy.StatusNotificationComponent: replace[policy.StatusNotificationPolicy](),
+		policy.JoinLinkComponent:           replace[policy.JoinLinkPolicy](),
+		policy.JoinLinksComponent:          updateLinks,
+		policy.LinkPreviewComponent:        replace[policy.LinkPreviewPolicy](),
+		policy.AssetComponent:              replace[policy.AssetPolicy](),
+		policy.LoggingComponent:            replace[policy.LoggingPolicy](),
+		policy.HistoryComponent:            replace[policy.HistoryPolicy](),
+		policy.BotComponent:                replace[policy.BotPolicy](),
+		policy.ExpirationComponent:         replace[policy.MessageExpiration](),
 	}
 }
 
@@ -34,7 +45,10 @@ var (
 )
 
 // replace is the logic of a component whose update is its whole new value; one update a commit (P-RM-01, P-RM-02).
-func replace(fresh func() checked) mls.Component {
+func replace[T any, P interface {
+	*T
+	syntax.Value
+}]() mls.Component {
 	return func(_ []byte, _ bool, updates [][]byte) ([]byte, error) {
 		switch {
 		case len(updates) == 0:
@@ -42,12 +56,40 @@ func replace(fresh func() checked) mls.Component {
 		case len(updates) > 1:
 			return nil, errMany
 		}
-		v := fresh()
+		v := P(new(T))
 		if err := syntax.Unmarshal(updates[0], v); err != nil {
 			return nil, err
 		}
-		return updates[0], v.Validate()
+		if c, ok := any(v).(checked); ok {
+			return updates[0], c.Validate()
+		}
+		return updates[0], nil
 	}
+}
+
+// updateLinks applies the one update that is a difference (R-JL-01).
+func updateLinks(current []byte, present bool, updates [][]byte) ([]byte, error) {
+	switch {
+	case len(updates) == 0:
+		return nil, errRemove
+	case len(updates) > 1:
+		return nil, errMany
+	}
+	var links policy.JoinLinksData
+	if present {
+		if err := syntax.Unmarshal(current, &links); err != nil {
+			return nil, err
+		}
+	}
+	var update policy.JoinLinksUpdate
+	if err := syntax.Unmarshal(updates[0], &update); err != nil {
+		return nil, err
+	}
+	next, err := links.Apply(&update)
+	if err != nil {
+		return nil, err
+	}
+	return syntax.Marshal(&next)
 }
 
 // updateParticipants applies all list updates of a commit at once.
@@ -72,10 +114,9 @@ func updateParticipants(current []byte, _ bool, updates [][]byte) ([]byte, error
 	return syntax.Marshal(&next)
 }
 
-// inUse lists the components whose state the room keeps, ascending.
-func inUse() []wire.ComponentID {
-	return []wire.ComponentID{mimi.FrankingAgentComponent, mimi.ParticipantListComponent, mimi.RoomMetadataComponent,
-		policy.RolesComponent, policy.BaseRoomComponent}
+// kept lists the components that every room has, ascending.
+func kept() []wire.ComponentID {
+	return []wire.ComponentID{mimi.FrankingAgentComponent, mimi.ParticipantListComponent, mimi.RoomMetadataComponent}
 }
 
 // mediaType is the type of MIMI content. Rooms name it and look no further into content, which servers never see.
@@ -91,7 +132,7 @@ func mediaTypes() wire.MediaTypeList {
 func LeafExtensions() (wire.Extensions, error) {
 	media := mediaTypes()
 	supported := append([]wire.ComponentID{
-		wire.AppComponentsComponent, wire.SafeAADComponent, wire.ContentMediaTypesComponent}, inUse()...)
+		wire.AppComponentsComponent, wire.SafeAADComponent, wire.ContentMediaTypesComponent}, append(kept(), policy.IDs()...)...)
 	return dictionary(map[wire.ComponentID]syntax.Value{
 		wire.AppComponentsComponent:     &wire.ComponentsList{IDs: supported},
 		wire.SafeAADComponent:           &wire.ComponentsList{IDs: []wire.ComponentID{mimi.FrankAADComponent}},
@@ -115,22 +156,73 @@ func dictionary(entries map[wire.ComponentID]syntax.Value) (wire.Extensions, err
 	return wire.Extensions{{Type: wire.AppDataDictionaryExtension, Data: data}}, nil
 }
 
-// Template is the GroupContext of a new room: required capabilities, the room's state with its creator as owner, and the hub as
-// external sender (P-RS-05).
+// Founding is what a new room is made of.
+type Founding struct {
+	Room    uri.Room
+	Name    string
+	Creator uri.User
+	Kind    policy.Kind
+	// People are the others of a conversation with fixed people.
+	People []uri.User
+	// Loggers are the users who log a managed room.
+	Loggers []uri.User
+	// Parent is the room on whose people this one depends; the zero value is none.
+	Parent uri.Room
+}
+
+var errKind = errors.New("room: there is no policy of that name")
+
+// Template is the GroupContext of a new private group.
 func Template(at uri.Room, name string, creator uri.User, hub wire.ExternalSender) (wire.Extensions, error) {
-	roles, base, media := policy.GroupRoles(), policy.GroupBase(), mediaTypes()
-	base.Components = []wire.ComponentID{policy.RolesComponent}
-	state, err := dictionary(map[wire.ComponentID]syntax.Value{
-		wire.AppComponentsComponent:     &wire.ComponentsList{IDs: inUse()},
+	return New(Founding{Room: at, Name: name, Creator: creator, Kind: policy.PrivateGroup}, hub)
+}
+
+// New is the GroupContext of a new room: required capabilities, the room's state, and the hub as external sender (P-RS-05).
+func New(f Founding, hub wire.ExternalSender) (wire.Extensions, error) {
+	return NewWith(f, nil, hub)
+}
+
+// NewWith is New with a policy that was changed; change may be nil. Hubs take such rooms only where their operator offers them.
+func NewWith(f Founding, change func(*policy.Policy), hub wire.ExternalSender) (wire.Extensions, error) {
+	var loggers []string
+	for _, u := range f.Loggers {
+		loggers = append(loggers, u.String())
+	}
+	p, role, known := policy.Ready(f.Kind, loggers...)
+	if !known {
+		return nil, errKind
+	}
+	if f.Parent != (uri.Room{}) {
+		p.Base.ParentDependent, p.Base.ParentRoom = true, []string{f.Parent.String()}
+	}
+	if change != nil {
+		change(p)
+		p.List()
+	}
+	list := []mimi.Participant{{User: f.Creator.String(), Role: role}}
+	for _, u := range f.People {
+		list = append(list, mimi.Participant{User: u.String(), Role: policy.RoleMember})
+	}
+	return extensions(&State{Room: f.Room, Participants: mimi.ParticipantList{Participants: list},
+		Metadata: mimi.RoomMetadata{Room: f.Room.String(), Name: f.Name}, Policy: *p}, hub)
+}
+
+// extensions is the GroupContext of a new room with a state.
+func extensions(s *State, hub wire.ExternalSender) (wire.Extensions, error) {
+	media, used := mediaTypes(), kept()
+	entries := map[wire.ComponentID]syntax.Value{
 		wire.SafeAADComponent:           &wire.ComponentsList{IDs: []wire.ComponentID{mimi.FrankAADComponent}},
 		wire.ContentMediaTypesComponent: &media,
 		mimi.FrankingAgentComponent:     agentOf(hub),
-		mimi.ParticipantListComponent: &mimi.ParticipantList{
-			Participants: []mimi.Participant{{User: creator.String(), Role: policy.RoleOwner}}},
-		mimi.RoomMetadataComponent: &mimi.RoomMetadata{Room: at.String(), Name: name},
-		policy.RolesComponent:      &roles,
-		policy.BaseRoomComponent:   &base,
-	})
+		mimi.ParticipantListComponent:   &s.Participants,
+		mimi.RoomMetadataComponent:      &s.Metadata,
+	}
+	for _, c := range s.Policy.Components() {
+		entries[c.ID] = c.Value
+		used = append(used, c.ID)
+	}
+	entries[wire.AppComponentsComponent] = &wire.ComponentsList{IDs: used}
+	state, err := dictionary(entries)
 	if err != nil {
 		return nil, err
 	}

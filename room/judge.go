@@ -41,6 +41,9 @@ func Judge(staged *mls.Staged, gone map[uri.User]bool) error {
 			return err
 		}
 	}
+	if staged.Kind() == wire.CommitContent {
+		return j.roles()
+	}
 	return nil
 }
 
@@ -48,6 +51,8 @@ type judgement struct {
 	staged        *mls.Staged
 	before, after *State
 	gone          map[uri.User]bool
+	joiner        bool   // the committer comes from outside
+	match         uint32 // preauthorised role of the proposer whose proposal is judged
 }
 
 // commit judges who commits and what the room is afterwards.
@@ -57,11 +62,12 @@ func (j *judgement) commit() error {
 	if err != nil {
 		return err
 	}
-	if !j.before.MayHaveLeaves(committer) || j.gone[committer] {
+	j.joiner = j.staged.External() && j.before.Role(committer) == 0 && !j.gone[committer]
+	if !j.joiner && (!j.before.MayHaveLeaves(committer) || j.gone[committer]) {
 		return broken("the committer is not a participant who may act") // P-UP-14
 	}
 	if j.staged.External() {
-		if err := j.external(committer); err != nil {
+		if err := j.external(committer, leaf); err != nil {
 			return err
 		}
 	}
@@ -74,12 +80,29 @@ func (j *judgement) commit() error {
 	if err := j.members(); err != nil {
 		return err
 	}
+	if err := j.together(); err != nil {
+		return err
+	}
+	if err := j.leaves(); err != nil {
+		return err
+	}
 	return j.limits()
 }
 
-// external judges a device that joins by itself: the user takes part already (P-ND-02).
-func (j *judgement) external(user uri.User) error {
-	return j.before.Roles.Decide(policy.Actor{Role: j.before.Role(user), Self: true}, policy.Use(policy.CanAddOwnClient))
+// external judges a device that joins by itself: of a user who takes part already (P-ND-02), or of one who comes in with it (P-ND-03).
+func (j *judgement) external(user uri.User, leaf *wire.LeafNode) error {
+	if j.before.Operational != nil && !j.before.Operational.ExternalCommits {
+		return broken("nobody comes in by an external commit here") // R-OPR-04
+	}
+	if j.joiner {
+		to := j.after.Role(user)
+		if to == 0 {
+			return broken("the committer is not a participant who may act")
+		}
+		actor := policy.Actor{Self: true, Match: j.before.Match(claimsOf(leaf))}
+		return policy.Decide(&j.before.Policy, actor, policy.Move(0, to))
+	}
+	return j.decide(user, true, policy.Use(policy.CanAddOwnClient))
 }
 
 func hasHub(before, after *mls.PublicGroup) bool {
@@ -185,13 +208,14 @@ func (j *judgement) proposal(p *mls.Proposed) error {
 	if err != nil {
 		return err
 	}
+	j.match = j.before.Match(claimsOf(j.leafOf(p)))
 	if hub {
 		return j.byHub(p)
 	}
 	if j.gone[actor] {
 		return j.byLeaver(actor, p)
 	}
-	if !j.before.MayHaveLeaves(actor) {
+	if !j.before.MayHaveLeaves(actor) && !j.joins(p) {
 		return broken("the proposer is not a participant who may act")
 	}
 	switch p.Proposal.Type {
@@ -202,6 +226,9 @@ func (j *judgement) proposal(p *mls.Proposed) error {
 	case wire.UpdateProposal, wire.ExternalInitProposal:
 		return nil
 	case wire.SelfRemoveProposal:
+		if j.decide(actor, true, policy.Use(policy.CanRemoveOwnClient)) == nil {
+			return nil // R-CAP-08: the user may stay
+		}
 		return j.decide(actor, true, policy.Use(policy.CanRemoveSelf))
 	case wire.ReInitProposal:
 		return j.reInit(actor, p.Proposal.ReInit)
@@ -229,6 +256,9 @@ func (j *judgement) proposer(p *mls.Proposed) (user uri.User, hub bool, err erro
 
 // byHub is what the hub may propose as external sender: taking out whoever has left (P-LV-07, P-NT-20).
 func (j *judgement) byHub(p *mls.Proposed) error {
+	if j.before.Operational != nil && !j.before.Operational.ExternalProposals {
+		return broken("the hub proposes nothing here") // R-OPR-04
+	}
 	switch p.Proposal.Type {
 	case wire.RemoveProposal:
 		return nil
@@ -271,7 +301,7 @@ func (j *judgement) removesOnly(actor uri.User, u *wire.AppDataUpdate) bool {
 }
 
 func (j *judgement) decide(actor uri.User, self bool, action policy.Action) error {
-	return j.before.Roles.Decide(policy.Actor{Role: j.before.Role(actor), Self: self}, action)
+	return policy.Decide(&j.before.Policy, policy.Actor{Role: j.before.Role(actor), Self: self, Match: j.match}, action)
 }
 
 // add judges a client that is added: an own one, or one of somebody who is a participant or becomes one.
@@ -282,6 +312,9 @@ func (j *judgement) add(actor uri.User, p *wire.Proposal) error {
 	}
 	if user == actor {
 		return j.decide(actor, true, policy.Use(policy.CanAddOwnClient))
+	}
+	if j.before.Base.FixedMembership && j.before.MayHaveLeaves(user) {
+		return nil // R-BAS-03: nobody can add people here, and their clients have to come in
 	}
 	return j.decide(actor, false, policy.Use(policy.CanAddParticipant))
 }
@@ -313,7 +346,7 @@ func (j *judgement) component(actor uri.User, u *wire.AppDataUpdate) error {
 	case mimi.RoomMetadataComponent:
 		return j.metadata(actor, u)
 	}
-	return broken("this room's policy cannot be changed")
+	return j.policy(actor, u)
 }
 
 func listUpdate(u *wire.AppDataUpdate) (*mimi.ParticipantListUpdate, error) {
