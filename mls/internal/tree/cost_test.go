@@ -163,7 +163,7 @@ func BenchmarkTreeHashCold(b *testing.B) {
 func unhashed(n *node) *node {
 	c := *n
 	c.hash = ""
-	if n.level > 0 {
+	if n.left != nil {
 		c.left, c.right = unhashed(n.left), unhashed(n.right)
 	}
 	return &c

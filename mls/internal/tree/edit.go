@@ -90,8 +90,12 @@ func (e *Editor) Remove(i LeafIndex) {
 		return
 	}
 	e.replace(i, nil)
-	for e.tree.root.level > 0 && e.tree.root.right.members == 0 {
-		e.tree.root = e.tree.root.left
+	for e.tree.root.level > 0 {
+		left, right := e.tree.root.kids()
+		if right.members > 0 {
+			break
+		}
+		e.tree.root = left
 	}
 }
 
@@ -150,7 +154,9 @@ func (e *Editor) reserve(i LeafIndex) {
 		e.err = ErrTooLarge
 		return
 	}
-	e.tree.root = &node{left: old, right: blankNode(old.level), level: old.level + 1}
+	h := hasher{suite: e.tree.suite.Hash}
+	e.tree.root = &node{left: old, right: h.blankNode(old.level, LeafIndex(old.width())), level: old.level + 1}
+	e.tree.cost += h.count
 	e.tree.root.count()
 }
 
@@ -173,6 +179,7 @@ func (e *Editor) change(i LeafIndex, set func(n *node, at NodeIndex)) {
 func descend(n *node, start, i LeafIndex, set func(*node, NodeIndex)) *node {
 	if n.hash != "" {
 		c := *n
+		c.left, c.right = n.kids()
 		c.hash = ""
 		n = &c
 	}

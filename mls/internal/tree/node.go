@@ -16,13 +16,41 @@ type node struct {
 	level       uint8
 }
 
-// blankNode returns a subtree of blank nodes, not hashed yet.
-func blankNode(level uint8) *node {
+// blankNode returns a subtree of blank nodes. Its nodes are not made: the hashes of all of them stand in its own field, each node's before those
+// below it, and kids finds them there.
+func (h *hasher) blankNode(level uint8, start LeafIndex) *node {
 	n := &node{level: level}
-	if level > 0 {
-		n.left, n.right = blankNode(level-1), blankNode(level-1)
+	if level == 0 {
+		n.hash = h.leafHash(start, "")
+		return n
 	}
+	return h.folded(n, h.blankNode(level-1, start), h.blankNode(level-1, start+LeafIndex(n.width()/2)))
+}
+
+// folded makes a blank node of two blank children, which are not kept.
+func (h *hasher) folded(n, left, right *node) *node {
+	n.left, n.right, n.members, n.resolved = nil, nil, 0, 0
+	n.hash = h.parentTreeHash("", left.sum(), right.sum()) + left.hash + right.hash
 	return n
+}
+
+// kids returns the children of a node of a higher level than 0.
+func (n *node) kids() (left, right *node) {
+	if n.left != nil || n.level == 0 {
+		return n.left, n.right
+	}
+	own := len(n.sum())
+	below := (len(n.hash) - own) / 2
+	left = &node{level: n.level - 1, hash: n.hash[own : own+below]}
+	return left, &node{level: n.level - 1, hash: n.hash[own+below:]}
+}
+
+// sum is the tree hash of the subtree (RFC 9420 §7.8).
+func (n *node) sum() string {
+	if n.left != nil || n.level == 0 {
+		return n.hash
+	}
+	return n.hash[:len(n.hash)/(2*int(n.width())-1)]
 }
 
 func (n *node) blank() bool { return n.octets == "" }
@@ -51,10 +79,11 @@ func (n *node) count() {
 // child returns the child towards leaf i, the other one, and the first leaf of each; start is the node's own first leaf.
 func (n *node) child(start, i LeafIndex) (towards, other *node, startTowards, startOther LeafIndex) {
 	middle := start + LeafIndex(n.width()/2)
+	left, right := n.kids()
 	if i < middle {
-		return n.left, n.right, start, middle
+		return left, right, start, middle
 	}
-	return n.right, n.left, middle, start
+	return right, left, middle, start
 }
 
 // find returns the node at an index of the tree whose root is n.
@@ -117,7 +146,7 @@ func (h *hasher) freeze(n *node, start LeafIndex) {
 	}
 	h.freeze(n.left, start)
 	h.freeze(n.right, start+LeafIndex(n.width()/2))
-	n.hash = h.parentTreeHash(n.octets, n.left.hash, n.right.hash)
+	n.hash = h.parentTreeHash(n.octets, n.left.sum(), n.right.sum())
 }
 
 // without returns the tree hash of a subtree as it was before the given leaves came: they are blank and in no list of unmerged
@@ -125,16 +154,17 @@ func (h *hasher) freeze(n *node, start LeafIndex) {
 func (h *hasher) without(n *node, start LeafIndex, leaves []uint32) (string, error) {
 	leaves = between(leaves, start, n.width())
 	if len(leaves) == 0 {
-		return n.hash, nil
+		return n.sum(), nil
 	}
 	if n.level == 0 {
 		return h.leafHash(start, ""), nil
 	}
-	left, err := h.without(n.left, start, leaves)
+	lower, upper := n.kids()
+	left, err := h.without(lower, start, leaves)
 	if err != nil {
 		return "", err
 	}
-	right, err := h.without(n.right, start+LeafIndex(n.width()/2), leaves)
+	right, err := h.without(upper, start+LeafIndex(n.width()/2), leaves)
 	if err != nil {
 		return "", err
 	}

@@ -52,11 +52,12 @@ func (n *node) stream(start LeafIndex, end NodeIndex, f func(kind byte, o conten
 		f(leafKind, n.octets)
 		return
 	}
-	n.left.stream(start, end, f)
+	left, right := n.kids()
+	left.stream(start, end, f)
 	if nodeAt(int(n.level), start) < end {
 		f(parentKind, n.octets)
 	}
-	n.right.stream(start+LeafIndex(n.width()/2), end, f)
+	right.stream(start+LeafIndex(n.width()/2), end, f)
 }
 
 // counter counts what is written and keeps the first error.

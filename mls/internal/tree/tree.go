@@ -69,7 +69,7 @@ func (t *Tree) has(i LeafIndex) bool {
 }
 
 // Hash returns the tree hash (RFC 9420 §7.8). It is computed already.
-func (t *Tree) Hash() []byte { return []byte(t.root.hash) }
+func (t *Tree) Hash() []byte { return []byte(t.root.sum()) }
 
 // Leaves returns the width: members and blank leaves, a power of two.
 func (t *Tree) Leaves() uint32 { return t.root.width() }
@@ -98,7 +98,7 @@ func (t *Tree) NodeHash(n NodeIndex) []byte {
 	if !t.contains(n) {
 		return nil
 	}
-	return []byte(t.root.find(n).hash)
+	return []byte(t.root.find(n).sum())
 }
 
 func (t *Tree) contains(n NodeIndex) bool { return uint64(n) < 2*uint64(t.Leaves())-1 }
@@ -128,6 +128,9 @@ func (n *node) nextLeaf() LeafIndex {
 	}
 	start := LeafIndex(0)
 	for n.level > 0 {
+		if n.members == 0 {
+			return start
+		}
 		if n.left.full() {
 			n, start = n.right, start+LeafIndex(n.width()/2)
 		} else {

@@ -33,7 +33,8 @@ func FromWire(s *suite.Suite, w *wire.RatchetTree, l Limits) (*Tree, error) {
 // build makes a tree of the given width out of its nodes and checks it.
 func build(s *suite.Suite, l Limits, width uint32, get func(NodeIndex) *wire.Node) (*Tree, error) {
 	e := empty(s, l).Edit()
-	e.tree.root = e.build(uint8(bits.TrailingZeros32(width)), 0, get)
+	h := hasher{suite: s.Hash}
+	e.tree.root = e.build(&h, uint8(bits.TrailingZeros32(width)), 0, get)
 	root := e.tree.root
 	if e.err == nil && (root.members == 0 || root.level > 0 && root.right.members == 0) {
 		e.err = ErrShape
@@ -44,11 +45,11 @@ func build(s *suite.Suite, l Limits, width uint32, get func(NodeIndex) *wire.Nod
 	return e.Tree()
 }
 
-func (e *Editor) build(level uint8, start LeafIndex, get func(NodeIndex) *wire.Node) *node {
+func (e *Editor) build(h *hasher, level uint8, start LeafIndex, get func(NodeIndex) *wire.Node) *node {
 	n := &node{level: level}
 	if level > 0 {
-		n.left = e.build(level-1, start, get)
-		n.right = e.build(level-1, start+LeafIndex(n.width()/2), get)
+		n.left = e.build(h, level-1, start, get)
+		n.right = e.build(h, level-1, start+LeafIndex(n.width()/2), get)
 	}
 	at := nodeAt(int(level), start)
 	w := get(at)
@@ -62,7 +63,13 @@ func (e *Editor) build(level uint8, start LeafIndex, get func(NodeIndex) *wire.N
 			e.fail(ErrShape)
 		}
 	}
-	n.count()
+	if n.count(); n.blank() && n.members == 0 {
+		if level == 0 {
+			n.hash = h.leafHash(start, "")
+			return n
+		}
+		return h.folded(n, n.left, n.right)
+	}
 	if level > 0 && !n.blank() && n.members == 0 {
 		e.fail(ErrShape)
 	}
@@ -78,7 +85,7 @@ func (e *Editor) fail(err error) {
 // checkUnmerged checks the lists of unmerged leaves: sorted, members below the node, and in the list of each non-blank node
 // between the two (RFC 9420 §12.4.3.1).
 func checkUnmerged(n *node, start LeafIndex) error {
-	if n.level == 0 {
+	if n.level == 0 || n.members == 0 {
 		return nil
 	}
 	if !n.blank() {
