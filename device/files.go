@@ -255,14 +255,21 @@ type progressWriter struct {
 	w          io.Writer
 	have, size uint64
 	tell       func(have, size uint64)
-	told       time.Time
+	told       time.Time // and what was told then
+	toldHave   uint64
 }
+
+// tellEvery is how much, or how long, there is between two words about progress.
+const (
+	tellEvery = 8 << 20
+	tellOften = 250 * time.Millisecond
+)
 
 func (p *progressWriter) Write(b []byte) (int, error) {
 	n, err := p.w.Write(b)
 	p.have += uint64(n)
-	if now := time.Now(); p.tell != nil && (now.Sub(p.told) > 250*time.Millisecond || p.have == p.size) {
-		p.told = now
+	if now := time.Now(); p.tell != nil && (now.Sub(p.told) > tellOften || p.have-p.toldHave >= tellEvery || p.have == p.size) {
+		p.told, p.toldHave = now, p.have
 		p.tell(p.have, p.size)
 	}
 	return n, err
