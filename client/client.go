@@ -54,6 +54,9 @@ const keyCursor = "cursor"
 
 // Open loads the device from its store; ErrNoAccount when it was never enrolled.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
+	if err := notMoved(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
 	self, err := LoadAccount(ctx, cfg.Store)
 	if err != nil {
 		return nil, err

@@ -60,6 +60,15 @@ func (c *Client) searchRoom(ctx context.Context, r *Room, words []string, limit 
 		}
 		end = from
 	}
+	for n := r.talk.Shared; n > 0 && len(out) < limit; n-- {
+		e, found, err := c.entry(ctx, r, firstShared|(n-1))
+		if err != nil {
+			return nil, err
+		}
+		if found && c.matches(&e, words) {
+			out = append(out, Found{r.URI, e})
+		}
+	}
 	return out, nil
 }
 

@@ -57,6 +57,7 @@ type Entry struct {
 	Refused   string `json:"refused,omitempty"` // why it has no effect
 	Rights    uint16 `json:"rights,omitempty"`  // of the sender at the time
 	Leaf      uint32 `json:"leaf,omitempty"`    // of the sender
+	Shared    bool   `json:"shared,omitempty"`  // it came from another device of the user, which vouches for it
 	Stub      *Stub  `json:"stub,omitempty"`    // set when the content was erased
 
 	// Franked is the hub's proof of the message, in rooms that frank.

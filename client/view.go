@@ -54,6 +54,7 @@ type savedTalk struct {
 	Muted    bool   `json:"muted,omitempty"`
 	Request  bool   `json:"request,omitempty"` // from a stranger, not accepted yet
 	Expiring bool   `json:"expiring,omitempty"`
+	Shared   uint64 `json:"shared,omitempty"` // how many entries another device has shared
 }
 
 const keyTalks = "talk/"
@@ -183,6 +184,13 @@ func (c *Client) open(ctx context.Context, r *Room) error {
 			}
 		}
 		tail, end = append(list, tail...), from
+	}
+	if messages < tailMessages && t.Shared > 0 {
+		old, err := c.shared(ctx, r, tailMessages)
+		if err != nil {
+			return err
+		}
+		tail = append(old, tail...)
 	}
 	for k := range tail {
 		t.feed(&tail[k])
