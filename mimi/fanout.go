@@ -28,9 +28,9 @@ func (v *FanoutMessage) Syntax(c *syntax.Codec) {
 		treeOption(c, &v.Tree)
 	case m.Private != nil && m.ContentType() == wire.ApplicationContent:
 		syntax.OptionalStruct(c, &v.Frank)
-	case m.Public != nil && m.ContentType() == wire.ProposalContent:
+	case (m.Public != nil || m.Semi != nil) && m.ContentType() == wire.ProposalContent:
 		proposals(c, &v.MoreProposals)
-	case m.Public != nil && m.ContentType() == wire.CommitContent:
+	case (m.Public != nil || m.Semi != nil) && m.ContentType() == wire.CommitContent:
 		proposals(c, &v.ExternalProposals)
 	default:
 		c.Fail(syntax.ErrValue)

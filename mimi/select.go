@@ -23,7 +23,8 @@ func selected[T any, P interface {
 	P(*v).Syntax(c)
 }
 
-// proposals codes a vector of MLSMessages that are proposals in the clear; anything else is refused (§5.3, §5.5). It bounds their
+// proposals codes a vector of MLSMessages that are proposals, in the clear or in SemiPrivateMessages; anything else is refused (§5.3,
+// §5.5). It bounds their
 // number because the smallest one takes far less on the wire than in memory.
 func proposals(c *syntax.Codec, v *[]wire.Message) {
 	n := 0
@@ -33,7 +34,7 @@ func proposals(c *syntax.Codec, v *[]wire.Message) {
 			return
 		}
 		m.Syntax(c)
-		if c.Err() == nil && (m.Public == nil || m.ContentType() != wire.ProposalContent) {
+		if c.Err() == nil && (m.Public == nil && m.Semi == nil || m.ContentType() != wire.ProposalContent) {
 			c.Fail(syntax.ErrValue)
 		}
 	})

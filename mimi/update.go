@@ -8,7 +8,7 @@ import (
 // UpdateRequest brings a proposal or a commit, with all that belongs to it, to the hub: the draft's HandshakeBundle (§5.3). It has
 // no protocol octet. The message's content type selects the fields.
 type UpdateRequest struct {
-	Message       wire.Message           // a PublicMessage with a proposal or a commit
+	Message       wire.Message           // a PublicMessage, or a SemiPrivateMessage, with a proposal or a commit
 	Welcome       *wire.Welcome          // commit; nil when nobody was added
 	GroupInfo     GroupInfoOption        // commit
 	Tree          wire.RatchetTreeOption // commit
@@ -20,7 +20,7 @@ func (v *UpdateRequest) Syntax(c *syntax.Codec) {
 	if c.Err() != nil {
 		return
 	}
-	if v.Message.Public == nil {
+	if v.Message.Public == nil && v.Message.Semi == nil {
 		c.Fail(syntax.ErrValue)
 		return
 	}
