@@ -209,13 +209,16 @@ func BenchmarkDecrypt1KB(b *testing.B) {
 }
 
 func BenchmarkCommit(b *testing.B) {
-	for _, kind := range []string{"warm", "cold"} {
-		b.Run(kind+"/1000", func(b *testing.B) {
-			h := newHall(b, 1000, kind == "warm")
-			g, p, l := h.member(b, 500), newPrimitives(b), levels(1000)
+	for _, c := range []struct {
+		kind string
+		n    int
+	}{{"warm", 1000}, {"cold", 1000}, {"cold", 5000}} {
+		b.Run(fmt.Sprintf("%s/%d", c.kind, c.n), func(b *testing.B) {
+			h := newHall(b, c.n, c.kind == "warm")
+			g, p, l := h.member(b, 500), newPrimitives(b), levels(c.n)
 			seals := l
-			if kind == "cold" {
-				seals = 999
+			if c.kind == "cold" {
+				seals = c.n - 1
 			}
 			measure(b, nil, func() {
 				_, _, err := g.Commit(CommitOptions{Leaf: 500}, time.Time{})
@@ -437,6 +440,8 @@ func memoryOf(tb testing.TB, n int) (memory, stored float64) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	runtime.KeepAlive(g)
+	runtime.KeepAlive(h)
+	runtime.KeepAlive(records)
 	return (float64(after.HeapAlloc) - float64(before.HeapAlloc) + float64(total)) / float64(n), float64(total) / float64(n)
 }
 
