@@ -77,7 +77,7 @@ func (d *demo) enrol(ctx context.Context, home *lab.Server, user, name string) (
 
 // start opens the chat.
 func (p *device) start(binary string) error {
-	p.cmd = exec.Command(binary, "chat", "--dir", p.dir, "--json", "--follow", "--hybrid", hybrid)
+	p.cmd = exec.Command(binary, "chat", "--dir", p.dir, "--json", "--follow")
 	p.cmd.Stderr = &p.errs
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
