@@ -51,7 +51,7 @@ func (p *Provider) newFiles(authority string) *files {
 		f.hosts = []string{authority}
 	}
 	fetch := mimihttp.FetcherConfig{Own: f.hosts, Local: f, Now: p.cfg.Now, Log: p.log}
-	for _, peer := range p.cfg.Peers {
+	for _, peer := range p.cfg.Peers {
 		fetch.Peers = append(fetch.Peers, mimihttp.AssetPeer{Provider: peer.Provider, Hosts: peer.AssetHosts, Address: peer.Address,
 			Roots: peer.Trust.Roots})
 	}
