@@ -348,7 +348,7 @@ func waitsForPending(answer *mimi.UpdateRoomResponse) bool {
 
 func refusal(answer *mimi.UpdateRoomResponse) string {
 	if answer.Description != "" {
-		return "the room's hub refused: " + answer.Description
+		return "the room's hub refused: " + policy.Explain(answer.Description)
 	}
 	return "the room's hub refused"
 }

@@ -105,6 +105,19 @@ func TestCapabilities(t *testing.T) {
 	})
 }
 
+func TestExplain(t *testing.T) {
+	for in, want := range map[string]string{
+		(&policy.Denied{Capability: policy.CanBan, Reason: "the role lacks the capability"}).Error(): "you may not ban people in this room: the role lacks the capability (policy:0x000a)",
+		"policy:0xf123 x":           "policy:0xf123 x",
+		"the room has no such role": "the room has no such role",
+		"policy:":                   "policy:",
+	} {
+		if got := policy.Explain(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
 func TestMoves(t *testing.T) {
 	move := func(c policy.Capability, actor policy.Actor, a policy.Action, changes ...policy.RoleChange) error {
 		actor.Role = 3

@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Word is a capability with what it lets people do, in plain words.
 type Word struct {
 	Capability Capability
@@ -109,4 +114,18 @@ func (c Capability) Words() string {
 		}
 	}
 	return ""
+}
+
+// Explain puts a refusal that begins with a capability into words for people; other texts stay as they are.
+func Explain(description string) string {
+	var number uint16
+	var rest string
+	if n, err := fmt.Sscanf(description, "policy:0x%x", &number); err != nil || n != 1 {
+		return description
+	}
+	words := Capability(number).Words()
+	if _, rest, _ = strings.Cut(description, " "); words == "" {
+		return description
+	}
+	return fmt.Sprintf("you may not %s in this room: %s (policy:%#04x)", words, rest, number)
 }

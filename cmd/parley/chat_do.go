@@ -203,6 +203,9 @@ func (s *chat) carryOut(ctx context.Context, c *client.Client, cmd *chatLine) er
 		s.enter(cmd.room)
 		return nil
 	}
+	if done, err := s.anywhere(ctx, c, cmd); done {
+		return err
+	}
 	if s.current.IsZero() {
 		return errors.New("no room is chosen; /room chooses one, /rooms lists them, /new NAME makes one")
 	}
@@ -228,6 +231,9 @@ func (s *chat) inRoom(ctx context.Context, c *client.Client, at uri.Room, cmd *c
 	case "leave":
 		_, err = c.Leave(ctx, at)
 	default:
+		if isRoomVerb(cmd.verb) {
+			return s.govern(ctx, c, at, cmd)
+		}
 		return explainTalk(s.talk(ctx, c, at, cmd))
 	}
 	return err
@@ -315,6 +321,11 @@ func (s *chat) find(c *client.Client, name string) (uri.Room, error) {
 
 // create makes a room. Its URI has the name where that is free and fits into one.
 func (s *chat) create(ctx context.Context, c *client.Client, name string) error {
+	return s.createAs(ctx, c, client.Plan{Name: name})
+}
+
+func (s *chat) createAs(ctx context.Context, c *client.Client, plan client.Plan) error {
+	name := plan.Name
 	var taken *api.Error
 	short := slug(name)
 	for range 3 {
@@ -322,7 +333,7 @@ func (s *chat) create(ctx context.Context, c *client.Client, name string) error 
 		if err != nil {
 			return err
 		}
-		err = c.Create(ctx, at, name)
+		err = c.CreateAs(ctx, at, plan)
 		if errors.Is(err, client.ErrHaveRoom) || errors.As(err, &taken) && taken.Code == api.Forbidden {
 			short = slug(name) + "-" + random(5)
 			continue

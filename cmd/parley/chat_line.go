@@ -85,7 +85,7 @@ func chatVerbs() []chatVerb {
 			return nil
 		}},
 		{"quit", "", "end; what is on its way is kept and sent at the next start", bare},
-	}, append(talkVerbs(), fileVerbs()...)...)
+	}, append(append(roomVerbs(), talkVerbs()...), fileVerbs()...)...)
 }
 
 func bare(_ *chatLine, arg string, _ uri.Provider) error {

@@ -95,6 +95,7 @@ Exit codes of every subcommand: 0 done; 1 failed; 2 wrong command line; 3 wrong 
 		peerCommand(),
 		outboxCommand(),
 		abuseCommand(),
+		roomCommand(),
 		caCommand(),
 		certsCommand(),
 		chatCommand(),
