@@ -114,6 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Device, error) {
 			ValidateLeaf:   credential.Validator(known.of),
 			ValidateSender: credential.SenderValidator(known.of),
 			Components:     room.Components(),
+			Parallel:       parallel,
 		},
 	})
 	if err != nil {

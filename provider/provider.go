@@ -149,6 +149,7 @@ func (p *Provider) newRoles() {
 		ValidateLeaf:   credential.Validator(p.authorities.Roots),
 		ValidateSender: credential.SenderValidator(p.authorities.Roots),
 		Components:     room.Components(),
+		Parallel:       parallel,
 	}
 	judge := credentialJudge(p.authorities.Roots)
 	limits := newLimits(now)
