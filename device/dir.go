@@ -116,3 +116,6 @@ func authorities(ctx context.Context, c *apiclient.Client, p uri.Provider) ([]Au
 	}
 	return out, nil
 }
+
+// Client is the device's client, for use while Run is not running.
+func (d *Device) Client() *client.Client { return d.client }

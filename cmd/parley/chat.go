@@ -46,13 +46,15 @@ Exit code 0: done. Exit code 1: something failed or was not sent (yet), the last
 	f.BoolVar(&o.quiet, "no-receipts", false, "do not tell others what came and was read, where the room's rules leave that open")
 	o.json = jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error { return o.run(c) }
-	c.AddCommand(chatEnrolCommand())
+	f.BoolVar(&o.hold, "hold-strangers", false, "hold rooms apart to which somebody unknown adds you, until /accept")
+	c.AddCommand(chatEnrolCommand(), chatMoveCommand(), chatRestoreCommand(), chatShareCommand(false), chatShareCommand(true))
 	return c
 }
 
 type chatOptions struct {
 	dir, room string
 	quiet     bool
+	hold      bool
 	lines     bool
 	follow    bool
 	wait      time.Duration
@@ -132,7 +134,7 @@ func (o *chatOptions) session(ctx context.Context, db client.Store, way *link) (
 		marks: make(map[uri.Room]uint64), told: make(map[uint64]client.Intent), alarms: make(map[string]bool),
 	}
 	dev, err := device.Open(ctx, device.Config{Store: db, Provider: way, Authorities: way.authorities, News: s.news, Lanes: way.Lanes,
-		Receipts: client.Receipts{Delivered: !o.quiet, Read: !o.quiet}})
+		HoldStrangers: o.hold, Receipts: client.Receipts{Delivered: !o.quiet, Read: !o.quiet}})
 	if err != nil {
 		return nil, err
 	}

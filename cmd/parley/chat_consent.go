@@ -83,7 +83,10 @@ func (s *chat) consent(ctx context.Context, line int, cmd *chatLine) error {
 		s.emit(chatEvent{Type: eventConsents, Line: line, Consents: list})
 		return nil
 	case "block", "unblock":
-		return explainChat(s.way.Block(ctx, cmd.text, cmd.verb == "block"))
+		if err := s.way.Block(ctx, cmd.text, cmd.verb == "block"); err != nil {
+			return explainChat(err)
+		}
+		return s.block(ctx, cmd.text, cmd.verb == "block")
 	case "report":
 		return s.reportAbuse(ctx, line, cmd.text)
 	}
@@ -166,7 +169,7 @@ func messageBy(ctx context.Context, c *client.Client, at uri.Room, id string) (c
 	}
 	for i := len(list) - 1; i >= 0; i-- {
 		e := list[i]
-		if e.Kind != client.EntryMessage {
+		if e.Kind != client.EntryMessage || byPlace && e.Act != client.ActSay {
 			continue
 		}
 		if n--; byPlace && n == 0 || !byPlace && len(id) >= 4 && strings.HasPrefix(fmt.Sprintf("%x", e.MessageID), strings.ToLower(id)) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
@@ -17,6 +18,8 @@ import (
 
 // snapshot is what the full screen shows of the client, made in the device's goroutine.
 type snapshot struct {
+	room   string // URI
+	draft  string // of the room, when it was entered
 	title  string
 	status string
 	rooms  []roomRow
@@ -101,6 +104,12 @@ func (f *full) forward(ctx context.Context, to chan<- chatInput) {
 				close(f.hurry)
 				return
 			}
+			if note, draft := strings.CutPrefix(text, draftMark); draft {
+				if err := f.keepDraft(ctx, note); err != nil {
+					f.stop(err)
+				}
+				continue
+			}
 			if !put(ctx, to, chatInput{text: text}) {
 				return
 			}
@@ -144,9 +153,27 @@ func (f *full) paint(ctx context.Context, c *client.Client) error {
 		f.shown.Lock()
 		name := f.view.label(at.String())
 		f.shown.Unlock()
+		switch {
+		case c.Requested(at):
+			name = "? " + name
+		case c.Muted(at):
+			unread = 0
+		}
 		snap.rooms = append(snap.rooms, roomRow{number: n + 1, unread: unread, mentions: mentions, name: name, current: at == f.current})
 	}
 	if at := f.current; !at.IsZero() {
+		var err error
+		if snap.draft, err = c.Draft(ctx, at); err != nil {
+			return err
+		}
+		snap.room = at.String()
+		if c.Requested(at) {
+			snap.rows = append(snap.rows, chatRow{at: 1 << 63, look: alert, lines: wrapped(
+				"! You were added to this room by somebody whom you have no other room with. Nothing of it is shown, and nobody learns whether you "+
+					"have read it. /people shows who is here, /accept takes the room among yours, /leave declines it.", hanging)})
+			f.program.Send(snap)
+			return nil
+		}
 		if n, _ := c.Unread(at); n > 0 || c.ReadTo(at) == 0 {
 			if err := c.MarkRead(ctx, at, 1<<62); err != nil {
 				return err

@@ -37,7 +37,11 @@ func (w *towns) chatIn(dir string, args ...string) *pane {
 	p := &pane{w.t, filepath.Join(w.t.TempDir(), "tmux")}
 	command := asParley + "=1 NO_COLOR=1 '" + binary + "' chat --dir '" + w.path(dir) + "' " + strings.Join(args, " ") + "; echo ended with $?; read"
 	p.tmux("new-session", "-d", "-x", "100", "-y", "24", command)
-	w.t.Cleanup(func() { p.tmux("kill-server") })
+	w.t.Cleanup(func() {
+		if err := exec.Command("tmux", "-S", p.socket, "kill-server").Run(); err != nil {
+			w.t.Logf("tmux has ended before: %v", err)
+		}
+	})
 	return p
 }
 

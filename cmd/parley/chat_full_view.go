@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -21,6 +22,7 @@ type fullModel struct {
 	history       []string
 	past          int // place in history, len: none
 
+	typed    int                // changes of input so far
 	selected *content.MessageID // nil: none
 	mode     string             // what the line is for: "", reply, edit, react
 	about    chatRow            // message of mode
@@ -40,13 +42,58 @@ func (m *fullModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.columns, m.rows = max(msg.Width, 20), max(msg.Height, 6)
 	case snapshot:
-		m.snap = msg
+		m.enterRoom(msg)
+	case draftTick:
+		if int(msg) == m.typed {
+			m.send(draftMark + m.snap.room + " " + m.draft())
+		}
 	case tea.PasteMsg:
 		m.insert(strings.ReplaceAll(strings.ReplaceAll(msg.Content, "\r\n", "\n"), "\r", "\n"))
+		return m, m.later()
 	case tea.KeyPressMsg:
-		return m, m.key(msg)
+		before := string(m.input)
+		cmd := m.key(msg)
+		if string(m.input) != before {
+			cmd = tea.Batch(cmd, m.later())
+		}
+		return m, cmd
 	}
 	return m, nil
+}
+
+// draftMark begins what is no line but a draft to keep. It cannot be typed.
+const draftMark = "\x00"
+
+// draftTick says that nobody has typed for a while since the change with that number.
+type draftTick int
+
+// later stores the draft when nobody types any more.
+func (m *fullModel) later() tea.Cmd {
+	m.typed++
+	n := m.typed
+	return tea.Tick(draftPause, func(time.Time) tea.Msg { return draftTick(n) })
+}
+
+// draft is what is typed and worth keeping: not what belongs to a message that is selected only here.
+func (m *fullModel) draft() string {
+	if m.mode != "" {
+		return ""
+	}
+	return string(m.input)
+}
+
+// enterRoom takes a new picture. Another room brings what was typed there and not sent.
+func (m *fullModel) enterRoom(snap snapshot) {
+	other := snap.room != m.snap.room
+	if other && m.snap.room != "" && len(m.input) > 0 {
+		m.send(draftMark + m.snap.room + " " + m.draft())
+	}
+	m.snap = snap
+	if other {
+		m.clear()
+		m.input = []rune(snap.draft)
+		m.at = len(m.input)
+	}
 }
 
 func (m *fullModel) insert(text string) {
@@ -157,6 +204,9 @@ func (m *fullModel) enter() tea.Cmd {
 	m.send(line)
 	m.clear()
 	m.selected, m.back = nil, 0
+	if m.snap.room != "" {
+		m.send(draftMark + m.snap.room + " ") // it is no draft any more
+	}
 	return nil
 }
 

@@ -30,7 +30,7 @@ func talkVerbs() []chatVerb {
 		c.text = arg
 		return needed(arg)
 	}
-	return []chatVerb{
+	return append([]chatVerb{
 		{"reply", "ID TEXT", "answer a message; ID begins the message's ID, or is ^N for the Nth last one", first(both)},
 		{"edit", "ID TEXT", "give an own message another text", first(both)},
 		{"delete", "ID", "take a message back", first(about)},
@@ -53,7 +53,7 @@ func talkVerbs() []chatVerb {
 		{"delivery", "ID", "how far an own message has come, for each person", first(about)},
 		{"read", "", "tell that everything here was read", bare},
 		{"unread", "", "how much was not read, room by room", bare},
-	}
+	}, keepVerbs()...)
 }
 
 // first drops all errors but the first line of them.
@@ -150,6 +150,8 @@ func (s *chat) talk(ctx context.Context, c *client.Client, at uri.Room, cmd *cha
 		return c.MarkRead(ctx, at, 1<<62)
 	case "unread":
 		s.showUnread(c)
+	case "search", "mute", "unmute", "accept":
+		return s.keep(ctx, c, at, cmd)
 	}
 	return err
 }

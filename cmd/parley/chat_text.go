@@ -104,6 +104,8 @@ func (v *textView) render(e *chatEvent) (look, text string) {
 		return plain, personText(e.Person)
 	case eventSettled:
 		return v.settled(e)
+	case eventHit:
+		return v.message(e)
 	case eventShow, eventDelivery, eventUnread:
 		return v.talkText(e)
 	case eventReport:
