@@ -115,7 +115,7 @@ func (d *Daemon) account(ctx context.Context, db *store.Store, n gateway.NativeU
 // stock publishes the first KeyPackages, so that others can add the user from now on. What the provider says against it is no failure:
 // the device does it when it runs.
 func (d *Daemon) stock(ctx context.Context, db client.Store, token string) error {
-	c, err := client.Open(ctx, client.Config{Store: db, Provider: apiclient.New(d.transport, d.cfg.Provider, token), Now: time.Now})
+	c, err := client.Open(ctx, client.Config{Store: db, Provider: apiclient.New(d.transport, d.cfg.Provider, token), Now: time.Now, MLS: &mls.Config{}})
 	if err != nil {
 		return err
 	}
