@@ -11,7 +11,7 @@ PKG ?= ./...
 export GO FUZZTIME
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fuzz sim spec bench demo clean
+.PHONY: help build test race lint fuzz sim churn spec bench demo clean
 
 help: ## this list
 	@echo "Parley: make TARGET [ARGS=...]"
