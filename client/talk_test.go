@@ -97,7 +97,7 @@ func TestTalk(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	c.Run("C-DEL a deleted message is gone from the disk as well", func(t *testing.T) {
+	c.Run("a deleted message is gone from the disk as well", func(t *testing.T) {
 		secret := c.sent(c.alice.Say(ctx, c.room, "SECRET-WORDS"))
 		c.Work()
 		c.sent(c.alice.Delete(ctx, c.room, secret))
@@ -224,7 +224,7 @@ func TestReceipts(t *testing.T) {
 	if got := states(one); got != "bob accepted by hub, cathy accepted by hub" {
 		t.Errorf("after it came back: %s", got)
 	}
-	c.Run("C-ST delivered, then read, from what the others report", func(t *testing.T) {
+	c.Run("delivered, then read, from what the others report", func(t *testing.T) {
 		c.chores()
 		if got := states(one); got != "bob delivered, cathy delivered" {
 			t.Errorf("%s", got)
