@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"parley/mimi"
 	"parley/ohttp"
@@ -144,6 +145,31 @@ func (x *exchange) only(methods ...string) error {
 	return errMethod
 }
 
+// admitDownload is admit for what is fetched for a peer. places bounds it over all callers; nil: nothing does but their own shares.
+func (x *exchange) admitDownload(places chan struct{}) (release func(), err error) {
+	s := x.server
+	if s.cfg.Rate != nil {
+		key := limiterKey{x.tenant.Provider, x.caller, mimi.ProxyDownload}
+		if wait := s.limiters.take(key, s.cfg.Rate(mimi.ProxyDownload)); wait > 0 {
+			return nil, &mimi.Error{Code: mimi.TooMany, Detail: "rate limit", RetryAfter: wait}
+		}
+	}
+	done, ok := s.downloads.take(callerKey{x.tenant.Provider, x.caller}, 0)
+	if !ok {
+		return nil, &mimi.Error{Code: mimi.TooMany, Detail: "too many downloads of this provider at once", RetryAfter: time.Second}
+	}
+	if places == nil {
+		return done, nil
+	}
+	select {
+	case places <- struct{}{}:
+		return func() { <-places; done() }, nil
+	default:
+		done()
+		return nil, &mimi.Error{Code: mimi.Unavailable, Detail: "too much to do", RetryAfter: time.Second}
+	}
+}
+
 // proxyDownload fetches an asset for a peer (§5.10.2).
 func (x *exchange) proxyDownload(value string) error {
 	if err := x.authenticate(); err != nil {
@@ -156,7 +182,7 @@ func (x *exchange) proxyDownload(value string) error {
 	if err != nil || x.r.URL.RawQuery != "" {
 		return mimi.Errorf(mimi.BadRequest, "path does not hold one escaped URL")
 	}
-	release, err := x.admit(mimi.ProxyDownload)
+	release, err := x.admitDownload(nil)
 	if err != nil {
 		return err
 	}
@@ -185,7 +211,7 @@ func (x *exchange) gateway() error {
 	if x.r.Header.Get("Content-Type") != ohttp.TypeRequest {
 		return mimi.Errorf(mimi.BadRequest, "content is not "+ohttp.TypeRequest)
 	}
-	release, err := x.admit(mimi.ProxyDownload)
+	release, err := x.admitDownload(x.server.capsules)
 	if err != nil {
 		return err
 	}

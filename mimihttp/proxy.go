@@ -124,9 +124,9 @@ func (f *Fetcher) client(p AssetPeer) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: p.Roots, Time: f.cfg.Now},
-			ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
+			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
 			IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: 16 << 10, MaxConnsPerHost: mostConnections, DisableCompression: true,
-			ReadBufferSize: 64 << 10,
+			ReadBufferSize: bulkBuffer,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

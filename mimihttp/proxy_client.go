@@ -44,7 +44,7 @@ func (c *Client) ProxyDownload(ctx context.Context, target string, header http.H
 	request.Header.Set(headerFrom, fromOf(c.cfg.Self))
 	start := time.Now()
 	event := TraceEvent{Time: c.cfg.Now(), Side: ClientSide, Self: c.cfg.Self, Peer: c.cfg.Peer, Endpoint: mimi.ProxyDownload.String()}
-	response, err := c.http.Do(request)
+	response, err := c.bulk.Do(request)
 	event.Duration = time.Since(start)
 	if err != nil {
 		err = unreachable(ctx, err)

@@ -610,3 +610,46 @@ func TestDirectoryLeadsInside(t *testing.T) {
 		t.Error("the peer chose a port of our own host")
 	}
 }
+
+// Downloads that stand still are bounded for each peer, and hold up nothing else.
+func TestDownloadsAreBounded(t *testing.T) {
+	w := newFilesWorld(t, nil)
+	hang := make(chan struct{})
+	w.set(func(rw http.ResponseWriter, r *http.Request) { <-hang })
+	const clients, each, most = 3, 12, 32
+	codes := make(chan int, clients*each)
+	for range clients {
+		c := w.world.client(func(c *mimihttp.ClientConfig) {
+			c.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return w.net.Dial(ctx, network, "files:443")
+			}
+		})
+		for range each {
+			go func() {
+				d, err := c.ProxyDownload(context.Background(), theAsset, nil)
+				if err != nil {
+					codes <- 0
+					return
+				}
+				codes <- d.Status
+				if err := d.Body.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+	}
+	for range clients*each - most {
+		if code := <-codes; code != http.StatusTooManyRequests {
+			t.Errorf("answered %d while all places are taken", code)
+		}
+	}
+	if err := send(t, w.client); err != nil {
+		t.Errorf("a message had to wait for downloads: %v", err)
+	}
+	close(hang)
+	for range most {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("answered %d", code)
+		}
+	}
+}

@@ -109,7 +109,16 @@ type Server struct {
 	limiters limiters
 	shares   shares
 	slots    chan struct{}
+
+	downloads shares        // assets being fetched for peers; they take long, so that slots are not for them
+	capsules  chan struct{} // Oblivious HTTP: each holds its answer in memory
 }
+
+// Bounds of what is fetched for others.
+const (
+	downloadsPerCaller = 32
+	capsulesAtOnce     = 16
+)
 
 // NewServer makes a Server.
 func NewServer(cfg ServerConfig) *Server {
@@ -121,8 +130,9 @@ func NewServer(cfg ServerConfig) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, slots: make(chan struct{}, cfg.InFlight),
-		shares: shares{requests: orDefault(cfg.PerCaller, 64), octets: orDefault(cfg.PerCallerOctets, 32<<20)}}
+	return &Server{cfg: cfg, slots: make(chan struct{}, cfg.InFlight), capsules: make(chan struct{}, capsulesAtOnce),
+		downloads: shares{requests: downloadsPerCaller, octets: math.MaxInt64},
+		shares:    shares{requests: orDefault(cfg.PerCaller, 64), octets: orDefault(cfg.PerCallerOctets, 32<<20)}}
 }
 
 func orDefault[T comparable](v, def T) T {

@@ -57,12 +57,14 @@ func (l *Limits) rate(e mimi.Endpoint) mimihttp.Rate {
 	perSecond := map[mimi.Endpoint]float64{
 		mimi.KeyMaterial: l.KeyMaterial, mimi.Update: l.Update, mimi.SubmitMessage: l.SubmitMessage, mimi.Notify: l.Notify,
 		mimi.GroupInfo: l.GroupInfo, mimi.RequestConsent: rareRequests, mimi.UpdateConsent: rareRequests, mimi.ReportAbuse: rareRequests,
+		mimi.ProxyDownload: fetches,
 	}[e]
 	return mimihttp.Rate{PerSecond: perSecond, Burst: int(math.Ceil(perSecond * burstSeconds))}
 }
 
 const (
 	burstSeconds = 10
+	fetches      = 100
 	rareRequests = 20 // per second: what people do by hand
 )
 

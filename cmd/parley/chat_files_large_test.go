@@ -125,6 +125,10 @@ func TestLargeFile(t *testing.T) {
 	}
 	_, took, peakGet := w.timed(w.bob, "fetching", "/get 2")
 	t.Logf("download of all: %v, %.0f MB/s, peak memory %d KiB", took, float64(size)/1e6/took.Seconds(), peakGet)
+	for name, secure := range map[string]bool{"HTTP": false, "HTTPS": true} {
+		up, down := plainHTTP(t, path, size, secure)
+		t.Logf("%s alone: up %v, %.0f MB/s; down %v, %.0f MB/s", name, up, float64(size)/1e6/up.Seconds(), down, float64(size)/1e6/down.Seconds())
+	}
 	for _, name := range []string{"large (1).bin", "large (2).bin"} {
 		if !equalFiles(t, path, filepath.Join(w.dir, name)) {
 			t.Errorf("%s is another file", name)

@@ -53,7 +53,7 @@ func (d *Disk) Put(ctx context.Context, name string, r io.Reader, size int64) (e
 			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
 		}
 	}()
-	n, err := io.Copy(f, io.LimitReader(r, size))
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, io.LimitReader(r, size), make([]byte, 256<<10))
 	if err != nil {
 		return err
 	}
