@@ -38,9 +38,19 @@ func (c *Client) loadStock(ctx context.Context) error {
 // the packages are published.
 func (c *Client) Stock(ctx context.Context, low int) error {
 	available, err := c.cfg.Provider.PublishKeyPackages(ctx, nil)
-	suites := c.Suites()
-	if err != nil || available >= low*len(suites) {
+	if err != nil {
 		return err
+	}
+	missing, err := c.unstocked(ctx)
+	if err != nil {
+		return err
+	}
+	suites := c.Suites()
+	switch {
+	case len(missing) > 0:
+		suites, available = missing, 0
+	case available >= low*len(suites):
+		return nil
 	}
 	var d mls.Delta
 	var publish []wire.KeyPackage
@@ -62,6 +72,32 @@ func (c *Client) Stock(ctx context.Context, low int) error {
 	}
 	_, err = c.cfg.Provider.PublishKeyPackages(ctx, publish)
 	return err
+}
+
+// unstocked lists the suites of which the device has no KeyPackage at all: they were offered only since the last time.
+func (c *Client) unstocked(ctx context.Context) (missing []wire.CipherSuite, err error) {
+	suites := c.Suites()
+	if len(suites) == 1 {
+		return nil, nil // what is available tells all
+	}
+	records, err := c.cfg.Store.Load(ctx, keyPackages)
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[wire.CipherSuite]bool)
+	for _, rec := range records {
+		bundle := new(mls.KeyPackageBundle)
+		if err := syntax.Unmarshal(rec.Value, bundle); err != nil {
+			return nil, fmt.Errorf("client: stored KeyPackage: %w", err)
+		}
+		have[bundle.KeyPackage.Suite] = true
+	}
+	for _, id := range suites {
+		if !have[id] {
+			missing = append(missing, id)
+		}
+	}
+	return missing, nil
 }
 
 func (c *Client) newBundle(id wire.CipherSuite) (*mls.KeyPackageBundle, string, error) {

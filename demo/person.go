@@ -71,13 +71,14 @@ func (d *demo) enrol(ctx context.Context, home *lab.Server, user, name string) (
 		return nil, fmt.Errorf("parley user add: %w", err)
 	}
 	p := &device{name: name, user: invited.User, home: home, dir: filepath.Join(d.cfg.Dir, name), more: make(chan struct{}, 1)}
-	_, err = lab.Execute(ctx, d.cfg.Binary, "chat", "enrol", "--provider", "https://"+home.Client, "--ca", home.LabCA, "--code", invited.Code, "--dir", p.dir)
+	_, err = lab.Execute(ctx, d.cfg.Binary, "chat", "enrol", "--provider", "https://"+home.Client, "--ca", home.LabCA, "--code", invited.Code, "--dir", p.dir,
+		"--hybrid", hybrid)
 	return p, err
 }
 
 // start opens the chat.
 func (p *device) start(binary string) error {
-	p.cmd = exec.Command(binary, "chat", "--dir", p.dir, "--json", "--follow")
+	p.cmd = exec.Command(binary, "chat", "--dir", p.dir, "--json", "--follow", "--hybrid", hybrid)
 	p.cmd.Stderr = &p.errs
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {

@@ -178,7 +178,7 @@ func (d *demo) note(format string, args ...any) {
 func (d *demo) play(ctx context.Context) error {
 	var alice, bob, cathy, tablet *device
 	err := d.step("Three providers with a certificate each from one lab authority, and a CA each for its users.", func() error {
-		plan := lab.Plan{Binary: d.cfg.Binary, Dir: d.cfg.Dir, Domains: []string{"a.example", "b.example", "c.example"}, Trace: true, Extra: peopleConfig}
+		plan := lab.Plan{Binary: d.cfg.Binary, Dir: d.cfg.Dir, Domains: []string{"a.example", "b.example", "c.example"}, Trace: true, Extra: peopleConfig + hybridConfig}
 		var err error
 		if d.servers, err = lab.Build(ctx, plan); err != nil {
 			return err
@@ -236,6 +236,9 @@ func (d *demo) play(ctx context.Context) error {
 		{"Bob adds Cathy, through the hub.", func() error { return d.adds(ctx, bob, cathy, alice) }},
 		{"Cathy writes; the hub gives it to everybody.", func() error {
 			return d.says(ctx, cathy, "Hello from c.example!", alice, bob)
+		}},
+		{"Alice makes another room and moves it to a post-quantum suite (ML-KEM-768 with X25519): a ReInit closes its group, the next one takes its place.", func() error {
+			return d.moves(ctx, alice, bob, cathy)
 		}},
 		{"Bob leaves. The hub holds his proposals and stops his messages at once; the next commit completes it.", func() error {
 			return d.leaves(ctx, bob, alice, cathy)

@@ -44,6 +44,7 @@ Exit code 0: done. Exit code 1: something failed or was not sent (yet), the last
 	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long a script waits for the provider, and for what is on its way")
 	f.BoolVar(&o.lines, "lines", false, "on a terminal: line by line instead of full-screen")
 	f.BoolVar(&o.quiet, "no-receipts", false, "do not tell others what came and was read, where the room's rules leave that open")
+	f.StringSliceVar(&o.hybrid, "hybrid", nil, "offer a hybrid post-quantum suite, for rooms that /move moves to it: NAME or NAME=0xf701")
 	o.json = jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error { return o.run(c) }
 	f.BoolVar(&o.hold, "hold-strangers", false, "hold rooms apart to which somebody unknown adds you, until /accept")
@@ -53,6 +54,7 @@ Exit code 0: done. Exit code 1: something failed or was not sent (yet), the last
 
 type chatOptions struct {
 	dir, room string
+	hybrid    []string
 	quiet     bool
 	hold      bool
 	lines     bool
@@ -133,7 +135,11 @@ func (o *chatOptions) session(ctx context.Context, db client.Store, way *link) (
 		hurry: make(chan struct{}), way: way, home: o.dir,
 		marks: make(map[uri.Room]uint64), told: make(map[uint64]client.Intent), alarms: make(map[string]bool),
 	}
-	dev, err := device.Open(ctx, device.Config{Store: db, Provider: way, Authorities: way.authorities, News: s.news, Lanes: way.Lanes,
+	var err error
+	if s.suites, err = suiteTable(o.hybrid); err != nil {
+		return nil, usageError{fmt.Errorf("--hybrid: %w", err)}
+	}
+	dev, err := device.Open(ctx, device.Config{Store: db, Provider: way, Suites: s.suites, Authorities: way.authorities, News: s.news, Lanes: way.Lanes,
 		HoldStrangers: o.hold, Receipts: client.Receipts{Delivered: !o.quiet, Read: !o.quiet}})
 	if err != nil {
 		return nil, err

@@ -230,6 +230,12 @@ func (s *chat) inRoom(ctx context.Context, c *client.Client, at uri.Room, cmd *c
 		_, err = c.Remove(ctx, at, cmd.user)
 	case "leave":
 		_, err = c.Leave(ctx, at)
+	case "move":
+		id, wrong := parseSuite(cmd.text, s.suites)
+		if wrong != nil {
+			return wrong
+		}
+		_, err = c.Move(ctx, at, id)
 	default:
 		if isRoomVerb(cmd.verb) {
 			return s.govern(ctx, c, at, cmd)

@@ -32,6 +32,7 @@ type enrolResult struct {
 
 type enrolOptions struct {
 	provider, ca, code, dir, device string
+	hybrid                          []string
 	json                            *bool
 }
 
@@ -54,6 +55,7 @@ A code is good for one device. When the provider's answer was lost the code may 
 	f.StringVar(&o.code, "code", "", "the one-time code; - reads it from standard input (required)")
 	f.StringVar(&o.dir, "dir", "", "directory of the device, made if it is not there (required)")
 	f.StringVar(&o.device, "device", "", "name of the device among the user's devices, 1-32 of a-z 0-9 - (default: made from the host's name)")
+	f.StringSliceVar(&o.hybrid, "hybrid", nil, "as of parley chat")
 	o.json = jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error { return o.run(c) }
 	return c
@@ -73,6 +75,10 @@ func (o *enrolOptions) run(c *cobra.Command) (err error) {
 	if o.device == "" {
 		o.device = deviceOfHost()
 	}
+	suites, err := suiteTable(o.hybrid)
+	if err != nil {
+		return usageError{fmt.Errorf("--hybrid: %w", err)}
+	}
 	way := &device.Link{URL: o.provider}
 	if o.ca != "" {
 		text, err := os.ReadFile(o.ca)
@@ -85,7 +91,7 @@ func (o *enrolOptions) run(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	stocked := stock(c.Context(), db, way)
+	stocked := stock(c.Context(), db, way, suites)
 	if err := db.Close(); err != nil {
 		return err
 	}
@@ -143,13 +149,13 @@ func (o *enrolOptions) enrol(ctx context.Context, way *device.Link) (_ *apiclien
 }
 
 // stock publishes the device's first KeyPackages, so that others can add it to rooms from now on.
-func stock(ctx context.Context, db client.Store, way *device.Link) error {
+func stock(ctx context.Context, db client.Store, way *device.Link, suites *suite.Table) error {
 	provider, closeIdle, err := way.Open()
 	if err != nil {
 		return err
 	}
 	defer closeIdle()
-	c, err := client.Open(ctx, client.Config{Store: db, Provider: provider, Now: time.Now, MLS: &mls.Config{}})
+	c, err := client.Open(ctx, client.Config{Store: db, Provider: provider, Now: time.Now, MLS: &mls.Config{Suites: suites}})
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (f *full) notice(e *chatEvent) error {
 	switch e.Type {
 	case string(client.EntryMessage), eventEdited, eventDeleted, eventReaction, eventReport, eventShow, eventAccount, eventOnline,
 		string(client.EntryJoined), string(client.EntryLeft), string(client.EntryDevice), string(client.EntryLeaving),
-		string(client.EntryChanged), string(client.EntryGap):
+		string(client.EntryChanged), string(client.EntryGap), string(client.EntryMoved):
 		return nil // painted from the room's log
 	case eventStatus:
 		if client.Kind(e.Kind) == client.SendMessage && e.Fate != string(client.Failed) {

@@ -53,6 +53,10 @@ func chatVerbs() []chatVerb {
 		{"add", "USER", "add somebody: bob@b.example or mimi://b.example/u/bob", aboutUser},
 		{"remove", "USER", "remove somebody", aboutUser},
 		{"leave", "", "leave the room with all your devices", bare},
+		{"move", "SUITE", "move the room to another cipher suite, for example MLKEM768-X25519", func(c *chatLine, arg string, _ uri.Provider) error {
+			c.text = arg
+			return needed(arg)
+		}},
 		{"history", "[N]", "show the last N things that happened in the room (20)", func(c *chatLine, arg string, _ uri.Provider) (err error) {
 			c.n = 20
 			if arg == "" {

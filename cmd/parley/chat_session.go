@@ -13,6 +13,7 @@ import (
 	"parley/client"
 	"parley/device"
 	"parley/mls"
+	"parley/mls/suite"
 	"parley/uri"
 )
 
@@ -22,8 +23,9 @@ import (
 // converse reads lines and waits.
 type chat struct {
 	dev    *device.Device
-	way    *link  // what is asked of the provider beside the device
-	home   string // directory of the device
+	suites *suite.Table // what rooms may have
+	way    *link        // what is asked of the provider beside the device
+	home   string       // directory of the device
 	store  client.Store
 	self   *client.Account
 	show   func(*chatEvent) error                      // one event at a time
@@ -320,7 +322,7 @@ func (s *chat) look(ctx context.Context, c *client.Client) error {
 func (s *chatSum) count(i *client.Intent) {
 	switch {
 	case i.Fate == client.Failed:
-	case i.Kind == client.CommitRoom, i.Auto:
+	case i.Kind == client.CommitRoom, i.Kind == client.SucceedRoom, i.Auto:
 		s.auto++
 	case i.Fate == client.Accepted:
 		s.accepted++

@@ -218,6 +218,8 @@ func (v *textView) notice(e *chatEvent) string {
 		return v.stamp(e) + "— " + v.device(e, who) + by
 	case client.EntryLeaving:
 		return fmt.Sprintf("%s— %s asked to leave; the next change of the room completes it", v.stamp(e), who)
+	case client.EntryMoved:
+		return v.stamp(e) + "— the room has another group now, with another cipher suite; what was said stays"
 	case client.EntryChanged:
 		return v.stamp(e) + "— the room's name or rules were changed" + by
 	}
@@ -248,7 +250,7 @@ func deviceName(text string) string {
 // status tells the fate of what the person asked for. Only what the hub accepted is ever called so.
 func (v *textView) status(e *chatEvent) (look, text string) {
 	kind, fate := client.Kind(e.Kind), client.Fate(e.Fate)
-	if kind == client.CommitRoom && fate != client.Failed {
+	if (kind == client.CommitRoom || kind == client.SucceedRoom) && fate != client.Failed {
 		return plain, ""
 	}
 	what, reason := v.place(e)+v.what(e), cleanLine(e.Reason)
@@ -294,6 +296,8 @@ func (v *textView) what(e *chatEvent) string {
 		return "leaving the room"
 	case client.JoinRoom:
 		return "joining " + e.Room
+	case client.MoveRoom, client.SucceedRoom:
+		return "moving the room to another cipher suite"
 	}
 	return "completing what others proposed"
 }

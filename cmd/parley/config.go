@@ -29,6 +29,7 @@ type config struct {
 	People     peopleConfig     `toml:"people"`
 	Files      filesConfig      `toml:"files"`
 	Consent    consentConfig    `toml:"consent"`
+	MLS        mlsConfig        `toml:"mls"`
 	Limits     limitsConfig     `toml:"limits"`
 	Log        logConfig        `toml:"log"`
 	Peers      []peerConfig     `toml:"peer"`

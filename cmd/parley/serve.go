@@ -89,6 +89,9 @@ func (c *config) providerConfig(ctx context.Context, found *inspection, log *slo
 		Limits: c.Limits.limits(), Consent: c.Consent.consent(),
 	}
 	var err error
+	if cfg.Suites, err = suiteTable(c.MLS.HybridSuites); err != nil {
+		return nil, nil, err
+	}
 	if cfg.People, err = c.people(); err != nil {
 		return nil, nil, err
 	}

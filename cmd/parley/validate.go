@@ -58,6 +58,9 @@ func (c *config) validate() []problem {
 		}
 	}
 	c.validatePeople(add)
+	if _, err := suiteTable(c.MLS.HybridSuites); err != nil {
+		add("mls.hybrid_suites", "is not a list of hybrid suites: "+err.Error(), "NAME or NAME=0xf701, each once; names are "+hybridNames())
+	}
 	c.Consent.validate(add)
 	c.validateFiles(add)
 	for i := range c.Peers {

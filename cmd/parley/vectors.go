@@ -50,15 +50,7 @@ func (f *vectorFlags) add(c *cobra.Command) {
 
 // options reads the flags.
 func (f *vectorFlags) options() (vector.Options, error) {
-	var points []suite.Point
-	for _, text := range f.hybrid {
-		p, err := parsePoint(text)
-		if err != nil {
-			return vector.Options{}, usageError{err}
-		}
-		points = append(points, p)
-	}
-	table, err := (*suite.Table)(nil).With(points...)
+	table, err := suiteTable(f.hybrid)
 	if err != nil {
 		return vector.Options{}, usageError{fmt.Errorf("--hybrid: %w", err)}
 	}
