@@ -198,17 +198,20 @@ func (c *Client) updateJoin(ctx context.Context, r *Room, i *Intent) error {
 		return err
 	}
 	answer, err := c.cfg.Provider.Update(ctx, r.URI, &request)
-	if err != nil {
+	var retry *RetryError
+	if err != nil && (ctx.Err() != nil || errors.As(err, &retry)) {
 		return c.unanswered(ctx, i, err)
 	}
-	if answer.Code == mimi.UpdateSuccess {
+	if err == nil && answer.Code == mimi.UpdateSuccess {
 		i.Fate, i.Reason, i.Body = Accepted, "", nil
 		return c.saveIntent(ctx, i, nil)
 	}
 	var d mls.Delta
-	r.mlsDelta(&d, r.group.Forget())
+	r.mlsDelta(&d, r.group.Forget()) // also when the provider refuses for good: nothing may stay of a group that nobody is in
 	r.group, r.joining = nil, false
 	switch {
+	case err != nil:
+		i.refused(err.Error())
 	case answer.Code == mimi.UpdateWrongEpoch:
 		i.again("somebody else changed the room first; trying again")
 		i.later(c.cfg.Now(), 0)
