@@ -184,7 +184,7 @@ func TestRoomStateRows(t *testing.T) {
 		}
 		c.bob.Do(c.room, c.bob.Commit(c.room, c.Component(mimi.RoomMetadataComponent, &meta))) // changes nothing
 	})
-	c.Run("P-RM-02 one update of the metadata in a commit", func(t *testing.T) {
+	c.Run("P-RM-02 R-MD-01 one update of the metadata in a commit", func(t *testing.T) {
 		p := c.Component(mimi.RoomMetadataComponent, &meta)
 		c.refuses(c.alice, c.alice.Raw(c.room, p, p), mimi.UpdateInvalidProposal, "component refuses")
 	})
@@ -227,7 +227,7 @@ func TestRoomStateRows(t *testing.T) {
 		psk := wire.Proposal{Type: wire.PreSharedKeyProposal, PSK: &wire.PreSharedKeyID{Type: wire.ExternalPSK, ID: []byte("x"), Nonce: make([]byte, 32)}}
 		c.denies(c.alice, c.alice.Bundle(c.room, psk), "this room does not use proposals of this type")
 	})
-	c.Run("P-UP-36 the base policy bounds users and clients", func(t *testing.T) {
+	c.Run("P-UP-36 R-BAS-10 R-BAS-11 the base policy bounds users and clients", func(t *testing.T) {
 		two := uint32(2)
 		for reason, change := range map[string]func(*policy.BaseRoomPolicy){
 			"the room has as many participants": func(b *policy.BaseRoomPolicy) { b.MaxUsers = &two },

@@ -98,7 +98,7 @@ func TestGroupInfo(t *testing.T) {
 		_, err := c.hub.Hub.GroupInfo(t.Context(), b, c.room, r)
 		c.failsWith(err, mimi.BadRequest)
 	})
-	c.Run("P-GI-08 a stranger cannot tell a room from none", func(t *testing.T) {
+	c.Run("P-GI-08 R-BAS-14 a stranger cannot tell a room from none", func(t *testing.T) {
 		r, _ := c.cathy.InfoRequest()
 		there := c.asks(c.cathy.Home.URI, r, mimi.GroupInfoNotAuthorized)
 		nowhere := c.alice.RoomURI("nowhere")
@@ -303,7 +303,7 @@ func (c *cast) credulous() *mls.Config {
 func TestOneDeviceForEach(t *testing.T) {
 	c := castIn(t, roletest.Policy(func(_ *policy.RoleData, base *policy.BaseRoomPolicy) { base.MultiDevice = false }))
 	c.gather(c.bea)
-	c.Run("P-ND-04 where each user has one device, a second one is refused", func(t *testing.T) {
+	c.Run("P-ND-04 R-BAS-09 where each user has one device, a second one is refused", func(t *testing.T) {
 		second := c.Device("b.example", "bea", "second")
 		c.denies(second, second.Join(c.room, nil), "the room allows one device for each user")
 		again := c.reborn(c.bea)
@@ -323,7 +323,7 @@ func TestWithoutOwnClients(t *testing.T) {
 		member.Capabilities = without(member.Capabilities, policy.CanAddOwnClient)
 	}))
 	c.gather(c.bea)
-	c.Run("P-ND-02 a role that may not add own clients adds none", func(t *testing.T) {
+	c.Run("P-ND-02 R-CAP-03 a role that may not add own clients adds none", func(t *testing.T) {
 		second := c.Device("b.example", "bea", "second")
 		c.denies(second, second.Join(c.room, nil), "policy:0x0002")
 		kps := c.bea.Claim(c.room, c.bea.User)

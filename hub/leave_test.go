@@ -75,7 +75,7 @@ func TestLeave(t *testing.T) {
 			}
 		}
 	})
-	c.Run("P-UP-12 who has left cannot send, at once", func(t *testing.T) {
+	c.Run("P-UP-12 P-RS-01 who has left cannot send, at once", func(t *testing.T) {
 		c.silences(c.laptop, text, mimi.SubmitNotAllowed)
 		c.silences(c.bob, c.bob.Message(c.room, "after"), mimi.SubmitNotAllowed)
 	})
@@ -134,7 +134,7 @@ func TestLeave(t *testing.T) {
 			t.Errorf("Bea got %q", got)
 		}
 	})
-	c.Run("P-LV-03 the next commit has to hold what waits", func(t *testing.T) {
+	c.Run("P-LV-03 P-UP-32 the next commit has to hold what waits", func(t *testing.T) {
 		c.denies(c.alice, without, pending)
 		c.denies(c.alice, some, pending)
 		c.alice.Do(c.room, c.alice.Commit(c.room))

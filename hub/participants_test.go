@@ -85,7 +85,7 @@ func TestClientsBelongToParticipants(t *testing.T) {
 func TestParticipantList(t *testing.T) {
 	c := newCast(t)
 	c.gather(c.adam, c.bob, c.bea)
-	c.Run("P-PL-01 a user stands in the list once", func(t *testing.T) {
+	c.Run("P-PL-01 R-ROL-04 a user stands in the list once", func(t *testing.T) {
 		c.refuses(c.alice, c.alice.Raw(c.room, c.Listed(c.bob.User, policy.RoleAdmin)), mimi.UpdateInvalidProposal, "component refuses")
 		twice := c.List(mimi.ParticipantListUpdate{Added: []mimi.Participant{
 			{User: c.cathy.User.String(), Role: policy.RoleMember}, {User: "mimi://C.example/u/cathy", Role: policy.RoleMember}}})
@@ -96,7 +96,7 @@ func TestParticipantList(t *testing.T) {
 			c.refuses(c.alice, c.alice.Raw(c.room, c.List(u)), mimi.UpdateInvalidProposal, "component refuses")
 		}
 	})
-	c.Run("P-PL-05 a user is touched once by a commit", func(t *testing.T) {
+	c.Run("P-PL-05 R-PL-02 a user is touched once by a commit", func(t *testing.T) {
 		bob := c.alice.Index(c.room, c.bob.User)
 		change := mimi.ParticipantListUpdate{Changed: []mimi.RoleChange{{User: bob, Role: policy.RoleAdmin}}}
 		remove := mimi.ParticipantListUpdate{Removed: []uint32{bob}}
@@ -128,7 +128,7 @@ func TestParticipantList(t *testing.T) {
 		}
 		c.alice.Do(c.room, c.alice.Commit(c.room, c.unlisted(c.alice, c.cathy.User)))
 	})
-	c.Run("P-PL-07 only roles that the room has; 0 is none", func(t *testing.T) {
+	c.Run("P-PL-07 R-ROL-02 R-ROL-04 only roles that the room has; 0 is none", func(t *testing.T) {
 		c.denies(c.alice, c.alice.Raw(c.room, c.moved(c.alice, c.bob.User, 7)), "policy:")
 		c.denies(c.alice, c.alice.Raw(c.room, c.Listed(c.cathy.User, 7)), "the room has no such role")
 		for _, p := range []wire.Proposal{c.moved(c.alice, c.bob.User, 0), c.Listed(c.cathy.User, 0)} {

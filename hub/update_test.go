@@ -47,7 +47,7 @@ func TestUpdateRows(t *testing.T) {
 		c.alice.Do(c.room, commit)
 		c.agree(c.alice, c.bob, c.laptop, c.cathy)
 	})
-	c.Run("P-UP-02 a handshake that is encrypted is refused", func(t *testing.T) {
+	c.Run("P-UP-02 R-OPR-03 a handshake that is encrypted is refused", func(t *testing.T) {
 		for _, kind := range []wire.ContentType{wire.CommitContent, wire.ProposalContent} {
 			r := &mimi.UpdateRequest{Message: wire.Message{Version: wire.MLS10, Format: wire.PrivateMessageFormat, Private: &wire.PrivateMessage{
 				GroupID: c.head().GroupID, Epoch: c.epoch(), Type: kind, Ciphertext: []byte("x")}}}

@@ -48,7 +48,7 @@ func TestParticipantListRows(t *testing.T) {
 		refused(t, mimi.ErrDuplicateUser, added("A.example/u/0"))
 		refused(t, mimi.ErrTouchedTwice, added("a.example/u/x"), added("a.example/u/x"))
 	})
-	t.Run("P-PL-03 changes, then removals, then additions at the end", func(t *testing.T) {
+	t.Run("P-PL-03 R-PL-01 changes, then removals, then additions at the end", func(t *testing.T) {
 		after, err := six.Apply(mimi.ParticipantListUpdate{
 			Changed: []mimi.RoleChange{{User: 5, Role: 9}},
 			Removed: []uint32{0, 3},

@@ -85,6 +85,23 @@ func (s Suite) Run(t *testing.T, file string) {
 	}
 }
 
+// RunOf runs the cases of some structures of a file and requires that each has a positive one.
+func (s Suite) RunOf(t *testing.T, file string, structures ...string) {
+	t.Helper()
+	for _, name := range structures {
+		positive := false
+		for _, c := range Load(t, file) {
+			if c.Structure == name {
+				positive = positive || c.Fields != nil || c.Inputs != nil
+				t.Run(c.Name, func(t *testing.T) { s.run(t, c) })
+			}
+		}
+		if !positive {
+			t.Errorf("no case of %s", name)
+		}
+	}
+}
+
 func (s Suite) run(t *testing.T, c Case) {
 	if _, ok := s.Elsewhere[c.Structure]; ok {
 		return
