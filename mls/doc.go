@@ -1,5 +1,5 @@
 // Package mls is a Messaging Layer Security engine: RFC 9420 with the parts of draft-ietf-mls-extensions that MIMI needs
-// (application data dictionary, AppDataUpdate, AppEphemeral, SafeAAD, SelfRemove, component negotiation).
+// (application data dictionary, AppDataUpdate, AppEphemeral, SafeAAD, SelfRemove, component negotiation, content advertisement).
 //
 // PublicGroup is what anybody can hold who sees the handshakes, such as a MIMI hub: the tree, the GroupContext, the proposals of
 // the epoch. It has no secrets, never changes and may be read by any number of goroutines. Group is a member: the same public
@@ -19,6 +19,11 @@
 // A commit takes all proposals that wait, as far as one commit can hold them, so that nobody can keep the members from committing by
 // proposing nonsense. A group that continues another one (ReInit, branch) is made with CreateParams.From, and joiners hold it against
 // the old group (JoinParams.Predecessor).
+//
+// Application components get a Scope, whose signatures, decryptions and exports carry their ID. KeyPackageParams.Grease scatters GREASE.
+// SemiPrivateMessage, which a hub can read beside the members, is off unless Config.SemiPrivate is set; a hub opens it with
+// PublicGroup.ProcessSemiPrivate. Large trees are streamed (WriteTree, ReadPublicGroup), and Config.Verified spares signatures that were
+// checked before.
 //
 // Invariants:
 //   - a commit that fails leaves the group byte for byte as it was, and the right commit still applies;
