@@ -32,7 +32,10 @@ func (s *chat) converse(ctx context.Context, lines <-chan chatInput) error {
 			return err
 		}
 	}
-	s.resumeFiles(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	defer s.jobs.Wait()
+	defer stop() // what is cut goes on at the next start
+	s.aside(func() { s.resumeFiles(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -166,9 +169,11 @@ func (s *chat) take(ctx context.Context, in chatInput) error {
 		return nil
 	}
 	if isFileVerb(cmd.verb) {
-		if err := s.doFile(ctx, in.line, &cmd); err != nil && ctx.Err() == nil {
-			s.complain(in.line, err)
-		}
+		s.aside(func() {
+			if err := s.doFile(ctx, in.line, &cmd); err != nil && ctx.Err() == nil {
+				s.complain(in.line, err)
+			}
+		})
 		return nil
 	}
 	var wrong error

@@ -155,6 +155,15 @@ func (f *roomFile) file(number int) chatFile {
 	return out
 }
 
+// aside runs what takes long beside the conversation; a script waits for it.
+func (s *chat) aside(do func()) {
+	if s.script {
+		do()
+		return
+	}
+	s.jobs.Go(do)
+}
+
 // doFile does what a command about files says, outside of the device's goroutine: it may take long.
 func (s *chat) doFile(ctx context.Context, line int, cmd *chatLine) error {
 	room, err := s.fileRoom(ctx)

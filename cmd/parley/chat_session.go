@@ -23,9 +23,10 @@ import (
 // converse reads lines and waits.
 type chat struct {
 	dev    *device.Device
-	suites *suite.Table // what rooms may have
-	way    *link        // what is asked of the provider beside the device
-	home   string       // directory of the device
+	suites *suite.Table   // what rooms may have
+	way    *link          // what is asked of the provider beside the device
+	home   string         // directory of the device
+	jobs   sync.WaitGroup // transfers of files beside the conversation
 	store  client.Store
 	self   *client.Account
 	show   func(*chatEvent) error                      // one event at a time
