@@ -153,6 +153,18 @@ func (c *Client) Rooms() []*Room {
 	return out
 }
 
+// roomsWith lists the rooms of which something is true, by URI.
+func (c *Client) roomsWith(so func(*Room) bool) []*Room {
+	var out []*Room
+	for _, r := range c.rooms {
+		if so(r) {
+			out = append(out, r)
+		}
+	}
+	sort.Slice(out, func(a, b int) bool { return out[a].URI.String() < out[b].URI.String() })
+	return out
+}
+
 // Intents lists what is on its way or was refused, in order, as copies.
 func (c *Client) Intents() []Intent {
 	out := make([]Intent, len(c.intents))

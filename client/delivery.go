@@ -49,10 +49,10 @@ type Lane struct {
 // asks for their lanes every few seconds.
 func (c *Client) WantLanes() []uri.Room {
 	var out []uri.Room
-	for _, r := range c.Rooms() {
-		if r.Active() && r.URI.Provider() == c.self.User.Provider() && r.talk.mine > r.talk.taken {
-			out = append(out, r.URI)
-		}
+	for _, r := range c.roomsWith(func(r *Room) bool {
+		return r.talk.mine > r.talk.taken && r.Active() && r.URI.Provider() == c.self.User.Provider()
+	}) {
+		out = append(out, r.URI)
 	}
 	return out
 }

@@ -202,7 +202,10 @@ func (c *Client) Chores(ctx context.Context) (next time.Time, err error) {
 		return time.Time{}, c.broken
 	}
 	now := c.cfg.Now()
-	for _, r := range c.Rooms() {
+	for _, r := range c.roomsWith(func(r *Room) bool {
+		_, waits := r.talk.batch.Due()
+		return waits || r.talk.Expiring
+	}) {
 		if r.talk.Expiring {
 			at, err := c.expire(ctx, r, now)
 			if err != nil {
