@@ -166,3 +166,16 @@ func TestBansDoNotCount(t *testing.T) {
 		c.denies(c.alice, c.alice.Add(c.room, c.cathy.User), "the room has as many participants")
 	})
 }
+
+func TestPartialGroupInfo(t *testing.T) {
+	c := newCast(t)
+	c.gather(c.bob)
+	c.Run("P-UP-19 a partial GroupInfo says that no tree was in it", func(t *testing.T) {
+		for _, presence := range []wire.TreePresence{wire.RatchetTreePresent, wire.RatchetTreeRemoved} {
+			commit := c.bob.Commit(c.room)
+			commit.GroupInfo.Partial.Presence = presence
+			c.denies(c.bob, commit, mimi.ReasonBadGroupInfo)
+		}
+		c.bob.Do(c.room, c.bob.Commit(c.room))
+	})
+}
