@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"parley/consent"
@@ -82,9 +83,9 @@ func (t *contactTx) Put(e contact.Entry) error {
 }
 
 func (t *contactTx) Waiting(requesters uri.Provider) (n int, err error) {
+	prefix := requesters.String() + "/"
 	for k, e := range t.contacts.entries {
-		u, err := uri.ParseUser(k.other)
-		if err == nil && u.Provider() == requesters && k.side == contact.Incoming && e.Record.Standing == consent.Asked {
+		if strings.HasPrefix(k.other, prefix) && k.side == contact.Incoming && e.Record.Standing == consent.Asked {
 			n++
 		}
 	}
