@@ -22,7 +22,7 @@ const (
 	MLKEM1024P384  Hybrid = "MLKEM1024-P384"
 )
 
-// The range of private numbers (RFC 9420 §17.1). IANA has assigned none to hybrids yet.
+// The range of private numbers (RFC 9420 §17.1). IANA has assigned none to hybrids yet (A-X21).
 const (
 	FirstPrivate wire.CipherSuite = 0xf000
 	LastPrivate  wire.CipherSuite = 0xffff
