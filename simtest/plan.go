@@ -69,6 +69,9 @@ func (w *World) planPeople() {
 	for range w.rng.IntN(3) {
 		w.after(w.between(2*time.Second, stormy*3/4), w.secondDevice)
 	}
+	for range 1 + w.rng.IntN(3) {
+		w.person(w.between(8*time.Second, stormy*3/4), w.someone, w.govern)
+	}
 	for range w.rng.IntN(3) {
 		w.race(w.between(6*time.Second, stormy*2/3))
 	}

@@ -131,7 +131,7 @@ func (a *tally) requireAll(t *testing.T) {
 
 // happenings are what has to occur in one of a hundred histories; the rarest, conflicts, do in five.
 var happenings = []string{
-	"rooms created", "messages accepted", "commits", "proposals", "devices removed", "burglaries", "KeyPackages claimed",
+	"governed", "comebacks", "rooms created", "messages accepted", "commits", "proposals", "devices removed", "burglaries", "KeyPackages claimed",
 	"external joins", "lost races", "conflicts", "re-encryptions", "messages sent together",
 	"requests lost", "answers lost", "requests repeated", "late", "refused for a while", "spoilt answers", "partitions", "leaps",
 	"provider crashes", "device crashes", "commits lost", "commits failed and stored", "disk failures", "clock jumps", "forgeries refused",
