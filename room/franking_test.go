@@ -48,7 +48,9 @@ func TestFrankingAgent(t *testing.T) {
 	}
 	agent := func(key []byte, c wire.Credential) func(wire.AppDataDictionary) wire.AppDataDictionary {
 		data := octetsOf(t, &mimi.FrankingAgentData{SignatureKey: key, Credential: c})
-		return func(d wire.AppDataDictionary) wire.AppDataDictionary { return d.With(mimi.FrankingAgentComponent, data) }
+		return func(d wire.AppDataDictionary) wire.AppDataDictionary {
+			return d.With(mimi.FrankingAgentComponent, data)
+		}
 	}
 	t.Run("a room of the template has its hub", func(t *testing.T) {
 		got := agentIn(t, nil, func(wire.ExternalSender, time.Time) error { return errors.New("the engine has judged it") })
