@@ -15,6 +15,7 @@ import (
 
 	"parley/client"
 	"parley/device"
+	"parley/mls"
 	"parley/uri"
 )
 
@@ -39,7 +40,7 @@ func (s *chat) keep(ctx context.Context, c *client.Client, at uri.Room, cmd *cha
 	case "mute", "unmute":
 		return c.Mute(ctx, at, cmd.verb == "mute")
 	case "accept":
-		return c.Accept(ctx, at)
+		return s.accept(ctx, c, at)
 	}
 	found, err := c.Search(ctx, cmd.text, 20)
 	if err != nil {
@@ -54,6 +55,20 @@ func (s *chat) keep(ctx context.Context, c *client.Client, at uri.Room, cmd *cha
 		return errors.New("no message on this device has all these words")
 	}
 	return nil
+}
+
+// accept takes a room in and shows what came there meanwhile.
+func (s *chat) accept(ctx context.Context, c *client.Client, at uri.Room) error {
+	if err := c.Accept(ctx, at); err != nil {
+		return err
+	}
+	missed, err := c.Timeline(ctx, at, s.marks[at], int(^uint(0)>>1))
+	if err != nil {
+		return err
+	}
+	var marks mls.Delta
+	s.entries(c, at, missed, &marks)
+	return s.store.Commit(ctx, marks)
 }
 
 // block hides a user on this device, too, once the provider knows.
@@ -148,7 +163,8 @@ func chatMoveCommand() *cobra.Command {
 		Short: "Write the whole device into an encrypted file, to go on elsewhere",
 		Long: `Write everything of the device, its keys included, into a file encrypted for a passphrase. The device cannot be used here any more
 afterwards: keys that are used in two places give away what they protect. parley chat move-in goes on elsewhere.`,
-		Args: noArgs,
+		Example: "  parley chat move-out --dir ~/.parley --file phone.export --passphrase-file word",
+		Args:    noArgs,
 	}
 	k.add(c, "file to write")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -166,7 +182,8 @@ afterwards: keys that are used in two places give away what they protect. parley
 
 func chatRestoreCommand() *cobra.Command {
 	var k keepFlags
-	c := &cobra.Command{Use: "move-in", Short: "Go on with a device that parley chat move-out has written", Args: noArgs}
+	c := &cobra.Command{Use: "move-in", Short: "Go on with a device that parley chat move-out has written", Args: noArgs,
+		Example: "  parley chat move-in --dir ~/.parley --file phone.export --passphrase-file word"}
 	k.add(c, "file to read")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return k.run(c, func(ctx context.Context, word string) error {
@@ -191,11 +208,13 @@ func chatShareCommand(take bool) *cobra.Command {
 		Short: "Write what was said, without keys, for another device of yours",
 		Long: `Write the messages of the rooms, as far as each room's rules let you share them, into a file encrypted for a passphrase. Another device of
 yours takes it in with parley chat take-history.`,
-		Args: noArgs,
+		Example: "  parley chat share-history --dir ~/.parley --file history.export --passphrase-file word",
+		Args:    noArgs,
 	}
 	what := "file to write"
 	if take {
 		c.Use, c.Short, c.Long, what = "take-history", "Take in what another device of yours has shared", "", "file to read"
+		c.Example = "  parley chat take-history --dir ~/.parley-tablet --file history.export --passphrase-file word"
 	}
 	k.add(c, what)
 	c.RunE = func(c *cobra.Command, _ []string) error {

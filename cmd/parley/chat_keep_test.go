@@ -79,3 +79,31 @@ func TestDraft(t *testing.T) {
 		t.Error("the draft is still there")
 	}
 }
+
+func TestStrangersAndBlocked(t *testing.T) {
+	t.Parallel()
+	w := newTowns(t)
+	w.enrol("a", "alice", "alice")
+	w.enrol("b", "bob", "bob")
+	_, r := w.script("alice", "/new Club\n/add bob@b.example\nbuy now\n/wait\n")
+	r.must(t)
+	events, r := w.script("bob", "", "--hold-strangers")
+	r.must(t)
+	equal(t, "from strangers", texts(events), nil)
+	events, r = w.script("bob", "/accept\n", "--hold-strangers", "--room", "club")
+	r.must(t)
+	equal(t, "once it is accepted", texts(events), []string{"alice@a.example: buy now"})
+
+	_, r = w.script("bob", "/block alice@a.example\n", "--room", "club")
+	r.must(t)
+	_, r = w.script("alice", "do you hear me?\n/wait\n")
+	r.must(t)
+	events, r = w.script("bob", "/unread\n")
+	r.must(t)
+	equal(t, "from somebody blocked", texts(events), nil)
+	for _, e := range events {
+		if e.Type == eventUnread && *e.Unread != 0 {
+			t.Errorf("%d unread", *e.Unread)
+		}
+	}
+}

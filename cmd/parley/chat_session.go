@@ -210,6 +210,13 @@ func (s *chat) entries(c *client.Client, at uri.Room, list []client.Entry, marks
 		if e.Seq < s.marks[at] {
 			continue
 		}
+		if c.Requested(at) {
+			return // shown once the room is accepted
+		}
+		if by, err := uri.ParseUser(e.User); err == nil && e.Kind == client.EntryMessage && c.Blocked(by) {
+			s.marks[at] = e.Seq + 1
+			continue
+		}
 		if gateways == nil {
 			gateways = gatewaysOf(c, at)
 		}
