@@ -67,11 +67,14 @@ func (c *IRC) Deliver(ctx context.Context, e *gateway.Envelope) gateway.Outcome 
 func (c *IRC) hand(e *gateway.Envelope, out *gateway.Outcome) (w *wait, missed []gateway.Address, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.linked && c.taken(e) {
+		return nil, nil, nil
+	}
 	w, lines, missed, err := c.compose(e, out)
 	if err != nil || len(lines) == 0 {
 		return nil, missed, err
 	}
-	return w, missed, c.enqueue(w, lines)
+	return w, missed, c.enqueue(w, append(lines, c.logged(e)))
 }
 
 var errAway = errors.New("nobody of that name is online")

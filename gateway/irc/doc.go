@@ -5,7 +5,7 @@
 // nick speaks as its owner, so the network has to protect nicks for this to mean anything.
 //
 // That a message was taken is known by a PONG: the server answers in order, so what was sent before the PING was worked off. If the
-// connection ends first, nobody can tell, and the message is sent again; it may then be there twice.
+// connection ends first the message is sent again, unless the network's log (log.go) says that it is there.
 //
 // Invariants:
 //   - Nothing that was written elsewhere ends a line or begins a command: every parameter is cleaned where it is written.

@@ -45,7 +45,9 @@ type IRC struct {
 	waiting map[string]*wait    // by token
 	tokens  uint64
 	events  uint64
-	session string // of this process, for ids of events
+	session string   // of this process, for ids of events
+	log     string   // nick of the ghost that keeps the log
+	recent  []string // marks of what was delivered last, the oldest first
 }
 
 // member is somebody on the network.
@@ -173,7 +175,7 @@ var errEnded = errors.New("irc: the connection has ended")
 func (c *IRC) begin(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.conn, c.linked, c.server, c.native = conn, false, "", map[string]*member{}
+	c.conn, c.linked, c.server, c.native, c.log, c.recent = conn, false, "", map[string]*member{}, logNick, nil
 	for _, g := range c.ghosts {
 		g.here, g.in = false, map[string]bool{}
 	}
@@ -215,8 +217,10 @@ func (c *IRC) put(lines ...string) error {
 	if err := c.conn.SetWriteDeadline(time.Now().Add(answerIn)); err != nil {
 		return err
 	}
-	_, err := c.conn.Write([]byte(strings.Join(lines, "")))
-	return err
+	if _, err := c.conn.Write([]byte(strings.Join(lines, ""))); err != nil {
+		return errors.Join(err, c.conn.Close()) // half a line may be out
+	}
+	return nil
 }
 
 // Peer implements gateway.Native. IRC tells nothing about the abilities of others.

@@ -274,6 +274,38 @@ func TestNickOfSomebodyElse(t *testing.T) {
 	bob.expect(":alice!~alice@127.0.0.1 PRIVMSG bob :it is me")
 }
 
+// A gateway that dies after the network has taken a message knows it from the network's log.
+func TestWhatWasTakenIsNotSentAgain(t *testing.T) {
+	w := newWorld(t)
+	bob := w.person("bob")
+	w.online("bob")
+	e := say(t, gateway.Place{With: "bob"}, "once")
+	if out := w.irc.Deliver(t.Context(), e); out.Fate != gateway.Accepted {
+		t.Fatalf("%+v", out)
+	}
+	bob.expect("PRIVMSG bob :once")
+	w.irc.mu.Lock()
+	err := w.irc.conn.Close() // the link ends; what is known of it is asked for again
+	w.irc.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.linked()
+	e.Again = true
+	if out := w.irc.Deliver(t.Context(), e); out.Fate != gateway.Accepted {
+		t.Fatalf("%+v", out)
+	}
+	after := say(t, gateway.Place{With: "bob"}, "after")
+	after.ID = "2"
+	after.Again = true // tried, and the network does not have it
+	if out := w.irc.Deliver(t.Context(), after); out.Fate != gateway.Accepted {
+		t.Fatalf("%+v", out)
+	}
+	if got := bob.expect("PRIVMSG bob :"); !strings.HasSuffix(got, ":after") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestServerIsKilled(t *testing.T) {
 	w := newWorld(t)
 	path, err := exec.LookPath("ngircd")

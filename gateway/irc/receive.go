@@ -18,9 +18,11 @@ func (c *IRC) handle(ctx context.Context, m *message) error {
 		text := m.last()
 		return c.write(format(c.cfg.Name, "PONG", []string{c.cfg.Name}, &text))
 	case "PONG":
-		c.answered(m.last())
+		return c.answered(m.last())
 	case "SERVER":
 		return c.greeted(m)
+	case "332":
+		c.remember(m)
 	case "ERROR":
 		return errEnded
 	case "NICK":
@@ -60,14 +62,20 @@ func (c *IRC) each(list string, do func(string) error) error {
 	return nil
 }
 
-// greeted is the other server's introduction: the link is up, and what we know of is introduced to it.
+// greeted is the other server's introduction: the log of the network is read before anything is delivered.
 func (c *IRC) greeted(m *message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.linked {
+	if c.server != "" {
 		return nil // a server behind it
 	}
-	c.linked, c.server = true, m.param(0)
+	c.server = m.param(0)
+	return c.put(c.askLog()...)
+}
+
+// ready is the end of the log: the link is up, and what we know of is introduced to the network.
+func (c *IRC) ready() error {
+	c.linked = true
 	var lines []string
 	for _, g := range c.ghosts {
 		lines = append(lines, c.introduce(g)...)
@@ -250,14 +258,18 @@ func (c *IRC) ingest(ctx context.Context, e gateway.Event) error {
 	return nil
 }
 
-// answered is the PONG of a delivery.
-func (c *IRC) answered(token string) {
+// answered is the PONG of a delivery, or of the question for the log.
+func (c *IRC) answered(token string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if token == logToken && !c.linked {
+		return c.ready()
+	}
 	if w := c.waiting[token]; w != nil {
 		delete(c.waiting, token)
 		w.done <- nil
 	}
+	return nil
 }
 
 // numeric keeps an error for the deliveries that it may be about: it comes before their PONG.
