@@ -41,6 +41,10 @@ const keyMoved = "moved"
 // must never be used in two places, or they give away what they protect. The export is complete when Move returns nil; it should be safe
 // where it is before w reports success.
 func Move(ctx context.Context, from Store, w io.Writer, passphrase string) error {
+	return move(ctx, from, w, passphrase, exportRounds)
+}
+
+func move(ctx context.Context, from Store, w io.Writer, passphrase string, rounds int) error {
 	if err := notMoved(ctx, from); err != nil {
 		return err
 	}
@@ -48,7 +52,7 @@ func Move(ctx context.Context, from Store, w io.Writer, passphrase string) error
 	if err != nil {
 		return err
 	}
-	out, err := newExport(w, passphrase)
+	out, err := newExport(w, passphrase, rounds)
 	if err != nil {
 		return err
 	}
@@ -107,7 +111,7 @@ func exportKey(passphrase string, salt []byte, rounds int) (cipher.AEAD, error) 
 	return cipher.NewGCM(block)
 }
 
-func newExport(w io.Writer, passphrase string) (*export, error) {
+func newExport(w io.Writer, passphrase string, rounds int) (*export, error) {
 	if len(passphrase) < 12 {
 		return nil, ErrPassphrase
 	}
@@ -117,11 +121,11 @@ func newExport(w io.Writer, passphrase string) (*export, error) {
 	if _, err := rand.Read(salt); err != nil {
 		return nil, err
 	}
-	aead, err := exportKey(passphrase, salt, exportRounds)
+	aead, err := exportKey(passphrase, salt, rounds)
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.Write(binary.BigEndian.AppendUint32(head, exportRounds))
+	_, err = w.Write(binary.BigEndian.AppendUint32(head, uint32(rounds)))
 	return &export{to: w, aead: aead}, err
 }
 

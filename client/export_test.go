@@ -20,7 +20,7 @@ func TestMove(t *testing.T) {
 	if err := client.Move(ctx, c.bob.Disk, &file, "short"); err != client.ErrPassphrase {
 		t.Errorf("%v", err)
 	}
-	c.must(client.Move(ctx, c.bob.Disk, &file, passphrase))
+	c.must(client.MoveQuickly(ctx, c.bob.Disk, &file, passphrase))
 	if _, err := client.Open(ctx, client.Config{Store: c.bob.Disk}); err != client.ErrMoved {
 		t.Errorf("the old store opens: %v", err)
 	}
@@ -65,7 +65,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	var file bytes.Buffer
-	n, err := c.bob.ShareHistory(ctx, &file, passphrase)
+	n, err := c.bob.ShareQuickly(ctx, &file, passphrase)
 	if err != nil || n != 5 {
 		t.Fatalf("%d entries, %v", n, err)
 	}

@@ -23,7 +23,11 @@ const mostHistory = 100_000
 // reports, no keys. Of each room it is as much as the room's history policy lets this user share (draft-ietf-mimi-room-policy-03 §6.6);
 // without a policy, all. It returns how many entries it wrote.
 func (c *Client) ShareHistory(ctx context.Context, w io.Writer, passphrase string) (entries int, err error) {
-	out, err := newExport(w, passphrase)
+	return c.shareHistory(ctx, w, passphrase, exportRounds)
+}
+
+func (c *Client) shareHistory(ctx context.Context, w io.Writer, passphrase string, rounds int) (entries int, err error) {
+	out, err := newExport(w, passphrase, rounds)
 	if err != nil {
 		return 0, err
 	}
