@@ -26,12 +26,7 @@ type filesLab struct {
 
 func newFilesLab(t *testing.T) *filesLab {
 	w := &filesLab{T: t, dir: t.TempDir()}
-	w.binary = filepath.Join(w.dir, "parley")
-	build := exec.Command("go", "build", "-o", w.binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	w.binary = w.program()
 	servers, err := lab.Build(t.Context(), lab.Plan{Binary: w.binary, Dir: filepath.Join(w.dir, "lab"), Trace: true, Domains: []string{"a.example", "b.example"}})
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +44,26 @@ func newFilesLab(t *testing.T) *filesLab {
 	}
 	w.alice, w.bob = w.enrol(w.a, "alice"), w.enrol(w.b, "bob")
 	return w
+}
+
+// program is the command: the test binary, or a built one where figures are wanted.
+func (w *filesLab) program() string {
+	w.Helper()
+	if os.Getenv("PARLEY_LARGE") == "" {
+		binary, err := os.Executable()
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.Setenv(asParley, "1")
+		return binary
+	}
+	binary := filepath.Join(w.dir, "parley")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		w.Fatalf("%v\n%s", err, out)
+	}
+	return binary
 }
 
 func (w *filesLab) enrol(home *lab.Server, name string) string {
