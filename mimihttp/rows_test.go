@@ -57,18 +57,25 @@ func TestNotifyRows(t *testing.T) {
 	})
 }
 
-// Only what is offered is published (P-DIR-06); P-DIR-03 wants all ten members.
+// Only what is offered is published (P-DIR-06): a provider without files offers no downloads.
 func TestDirectoryMembers(t *testing.T) {
-	t.Run("each member is an absolute https URL with exactly one variable", func(t *testing.T) {
-		_, body := newWorld(t, nil).do(request{noCert: true, method: http.MethodGet, path: wellKnown})
+	t.Run("P-DIR-03 all ten members are there, each an absolute https URL with exactly one variable", func(t *testing.T) {
+		withFiles := func(c *mimihttp.ServerConfig) {
+			of := c.Tenant
+			c.Tenant = func(domain string) (*mimihttp.Tenant, bool) {
+				tenant, ok := of(domain)
+				if ok {
+					tenant.Files = new(mimihttp.Files)
+				}
+				return tenant, ok
+			}
+		}
+		_, body := newWorld(t, withFiles).do(request{noCert: true, method: http.MethodGet, path: wellKnown})
 		var members map[string]string
 		if err := json.Unmarshal([]byte(body), &members); err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range mimi.Endpoints() {
-			if e == mimi.IdentifierQuery || e == mimi.ProxyDownload {
-				continue
-			}
 			name := e.String()
 			template, there := members[name]
 			if !there {
