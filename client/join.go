@@ -34,7 +34,7 @@ func (c *Client) JoinWith(ctx context.Context, at uri.Room, code string) (intent
 // back through the inbox.
 func (c *Client) workJoin(ctx context.Context, i *Intent, at uri.Room) error {
 	r := c.rooms[at]
-	if r != nil && r.group != nil && !r.joining {
+	if r != nil && r.group != nil && !r.joining && !r.frozen() {
 		i.Fate = Done // a Welcome was faster; its group stays, whatever became of the external commit
 		return c.saveIntent(ctx, i, nil)
 	}
@@ -53,6 +53,10 @@ func (c *Client) buildJoin(ctx context.Context, i *Intent, at uri.Room) (*Room, 
 	if err != nil {
 		return nil, c.unanswered(ctx, i, err)
 	}
+	if !c.rooms[at].mayFollow(&state.GroupInfo.Context) {
+		i.refused("the room has another group than the one that was announced")
+		return nil, c.saveIntent(ctx, i, nil)
+	}
 	group, result, err := c.externalCommit(at, state, i.Code)
 	if errors.Is(err, credential.ErrUnknownCA) {
 		return nil, c.unanswered(ctx, i, &RetryError{Err: err})
@@ -65,6 +69,8 @@ func (c *Client) buildJoin(ctx context.Context, i *Intent, at uri.Room) (*Room, 
 	if r == nil {
 		r = &Room{URI: at}
 	}
+	var d mls.Delta
+	r.abandon(&d)
 	r.group, r.joining = group, true
 	if err := c.freeze(i, commitRequest(result), result.Message); err != nil {
 		return nil, err
@@ -73,7 +79,6 @@ func (c *Client) buildJoin(ctx context.Context, i *Intent, at uri.Room) (*Room, 
 	if err != nil {
 		return nil, err
 	}
-	var d mls.Delta
 	r.mlsDelta(&d, saved)
 	if err := r.header(&d); err != nil {
 		return nil, err

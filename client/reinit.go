@@ -114,8 +114,8 @@ func (c *Client) buildMove(ctx context.Context, r *Room, i *Intent) (bool, error
 // succeedPending puts the making of the successor in front of the room's intents, unless it is there.
 func (c *Client) succeedPending(ctx context.Context, r *Room, wait time.Duration) error {
 	for _, i := range c.intents {
-		if i.Kind == SucceedRoom && i.Room == r.URI.String() && !i.over() {
-			c.first(i)
+		if (i.Kind == SucceedRoom || i.Kind == JoinRoom) && i.Room == r.URI.String() && !i.over() {
+			c.first(i) // a wish to join: the successor is there already, without this device
 			return nil
 		}
 	}
@@ -341,6 +341,7 @@ func (c *Client) succeed(ctx context.Context, r *Room, i *Intent) error {
 func (s *step) successor(m *wire.Message) {
 	own := s.echoOf(m)
 	if own == nil || s.room.next == nil {
+		s.lateComer()
 		return
 	}
 	staged, err := s.room.next.Process(m, s.now)
@@ -358,6 +359,35 @@ func (s *step) successor(m *wire.Message) {
 	}
 	s.echoed(own)
 	s.moveTo(s.room.next)
+}
+
+// lateComer makes a device that another's successor leaves out come in by itself: normally the Welcome follows at once, and the wish ends
+// with it. Without one this device had no KeyPackage there, or its user did not agree to be brought along by that person.
+func (s *step) lateComer() {
+	for _, i := range s.client.intents {
+		if i.Kind == SucceedRoom && i.Room == s.room.URI.String() && !i.over() {
+			i.again("")
+			i.Kind, i.Claimed, i.User, i.Next = JoinRoom, nil, "", s.client.cfg.Now().Add(succeedTurn)
+			s.ended = append(s.ended, i)
+		}
+	}
+}
+
+// mayFollow reports whether a group may become the room's: any when the device is not in one, the announced one when that was closed.
+func (r *Room) mayFollow(next *wire.GroupContext) bool {
+	if r == nil || !r.frozen() {
+		return true
+	}
+	announced := r.group.Public().ReInit()
+	return bytes.Equal(announced.GroupID, next.GroupID) && announced.Suite == next.Suite
+}
+
+// abandon forgets a closed group whose successor the device enters by itself.
+func (r *Room) abandon(d *mls.Delta) {
+	if r.frozen() {
+		r.mlsDelta(d, r.group.Forget())
+		r.dropNext(d)
+	}
 }
 
 // announces reports whether a commit is the first one of the group that a ReInit announced.
@@ -384,7 +414,7 @@ func (s *step) moveTo(next *mls.Group) {
 		if i.Room != r.URI.String() || i.over() || slices.Contains(s.ended, i) {
 			continue
 		}
-		if i.Kind == SucceedRoom {
+		if i.Kind == SucceedRoom || i.Kind == JoinRoom {
 			i.Fate = Done
 		} else if i.Fate == Waiting {
 			i.again("")
