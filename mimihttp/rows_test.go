@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 
 	"parley/mimi"
+	"parley/mimihttp"
 	"parley/mimitest"
 )
 
