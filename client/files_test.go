@@ -89,6 +89,7 @@ func TestFilePolicy(t *testing.T) {
 		}
 	}
 	t.Run("C-XP-14 the host is one of the sender's provider", hosts)
+	t.Run("R-AST-03 the destinations of the sender's provider, or of the hub", hosts)
 	t.Run("P-PD-08 the receiver holds the URL against the policy", hosts)
 	t.Run("P-PD-07 uploads go where the policy says", func(t *testing.T) {
 		send := func(p *policy.AssetPolicy, who uri.User, hosts ...string) error {
@@ -115,8 +116,8 @@ func TestFilePolicy(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("C-XP-15 sizes, types and the way of downloading", func(t *testing.T) {
-		const at = "https://assets.a.example/x"
+	const at = "https://assets.a.example/x"
+	sizes := func(t *testing.T) {
 		for kind, most := range map[string]uint64{"image/png": 100, "audio/ogg": 200, "VIDEO/mp4": 300, "text/plain": 400, "application/pdf": 400} {
 			if err := fetch(local, alice, part(kind, at, most)); err != nil {
 				t.Errorf("%s: %v", kind, err)
@@ -133,6 +134,8 @@ func TestFilePolicy(t *testing.T) {
 		if err := fetch(&none, alice, part("image/png", at, 1)); !errors.Is(err, client.ErrFileSize) {
 			t.Error(err)
 		}
+	}
+	types := func(t *testing.T) {
 		typed := *local
 		typed.ForbiddenMedia, _ = mediaList("image/svg+xml", "text/html")
 		_, typed.PermittedMedia = mediaList("image/png", "text/html")
@@ -145,6 +148,12 @@ func TestFilePolicy(t *testing.T) {
 				t.Errorf("sent %q: %v", kind, err)
 			}
 		}
+	}
+	t.Run("R-AST-05 sizes by class of media", sizes)
+	t.Run("R-AST-06 a type is permitted and not forbidden, in any parameters", types)
+	t.Run("C-XP-15 sizes, types and the way of downloading", func(t *testing.T) {
+		sizes(t)
+		types(t)
 		for _, way := range []policy.DownloadType{policy.DownloadDirect, policy.DownloadHubProxy, policy.DownloadOHTTP} {
 			p := *local
 			p.Default = way
