@@ -110,9 +110,6 @@ func (s *chat) messageID(ctx context.Context, c *client.Client, at uri.Room, nam
 	return content.MessageID{}, errors.New("several messages begin like that; write more of the ID")
 }
 
-// shortID is enough of an ID to name a message.
-func shortID(id content.MessageID) string { return id.String()[2:10] }
-
 // talk does what concerns messages of a room.
 func (s *chat) talk(ctx context.Context, c *client.Client, at uri.Room, cmd *chatLine) (err error) {
 	var id content.MessageID
