@@ -54,6 +54,9 @@ const keyCursor = "cursor"
 
 // Open loads the device from its store; ErrNoAccount when it was never enrolled.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
+	if cfg.MLS == nil {
+		return nil, errNoEngine
+	}
 	if err := notMoved(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
@@ -72,6 +75,8 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	return c, nil
 }
+
+var errNoEngine = errors.New("client: Config.MLS is missing: it says whose credentials are believed")
 
 func (c *Client) loadCursor(ctx context.Context) error {
 	records, err := c.cfg.Store.Load(ctx, keyCursor)
