@@ -36,7 +36,7 @@ sim: ## the simulator; SEED=n replays one history, SEEDS=n runs that many
 	PARLEY_SEED=$(SEED) PARLEY_SEEDS=$(SEEDS) $(GO) test -count=1 ./simtest/... $(ARGS)
 
 churn: ## 1,000 participants, 60 live clients, ten changes a second for a minute, over a hub restart
-	PARLEY_CHURN=1 $(GO) test -count=1 -timeout 40m -v -run TestChurn ./simtest $(ARGS)
+	PARLEY_CHURN=$(or $(SECONDS_OF_CHURN),60) $(GO) test -count=1 -timeout 40m -v -run TestChurn ./simtest $(ARGS)
 
 spec: ## proven requirement rows; ARGS='-missing P-KM', '-gate' or '-json'
 	@scripts/spec $(ARGS)

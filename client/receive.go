@@ -494,7 +494,14 @@ func (s *step) device(leaf *wire.LeafNode, changed map[string]bool, e Entry) {
 // missing lists the users of a that b lacks.
 func missing(a, b *mimi.ParticipantList) []string {
 	var out []string
+	known := make(map[string]bool, len(b.Participants)) // nearly all are written alike: a large room is not searched for each
+	for _, p := range b.Participants {
+		known[p.User] = true
+	}
 	for _, p := range a.Participants {
+		if known[p.User] {
+			continue
+		}
 		if _, there := b.Find(p.User); !there {
 			out = append(out, p.User)
 		}

@@ -21,6 +21,8 @@ type State struct {
 	Participants mimi.ParticipantList
 	Metadata     mimi.RoomMetadata
 	policy.Policy
+
+	byUser map[uri.User]uint32 // the list's roles, so that a judgement of a large room stays linear; nil: look in the list
 }
 
 // Read reads the state of a group; an error means that the group is not a room.
@@ -67,11 +69,20 @@ func read(component func(wire.ComponentID) ([]byte, bool)) (*State, error) {
 	if s.Room, err = uri.ParseRoom(s.Metadata.Room); err != nil {
 		return nil, broken("the room's metadata names no room")
 	}
+	s.byUser = make(map[uri.User]uint32, len(s.Participants.Participants))
+	for _, p := range s.Participants.Participants {
+		if user, err := uri.ParseUser(p.User); err == nil {
+			s.byUser[user] = p.Role
+		}
+	}
 	return &s, nil
 }
 
 // Role is the role of a user, 0 for one who is not in the list.
 func (s *State) Role(user uri.User) uint32 {
+	if s.byUser != nil {
+		return s.byUser[user]
+	}
 	i, found := s.Participants.Find(user.String())
 	if !found {
 		return 0

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -28,8 +29,12 @@ const changesEachSecond = 10
 // Time is the world's own, so that the pace in the room is exact; how long the machine took is logged.
 func TestChurn(t *testing.T) {
 	size := churn{participants: 60, live: 6, visitors: 4, seconds: 2}
-	if os.Getenv("PARLEY_CHURN") != "" {
-		size = churn{participants: 1000, live: 60, visitors: 12, seconds: 60}
+	if text := os.Getenv("PARLEY_CHURN"); text != "" { // seconds
+		seconds, err := strconv.Atoi(text)
+		if err != nil || seconds < 1 {
+			t.Fatalf("PARLEY_CHURN is not a number of seconds: %q", text)
+		}
+		size = churn{participants: 1000, live: 60, visitors: 12, seconds: seconds}
 	}
 	newRush(t, size).run()
 }
@@ -96,6 +101,7 @@ func (r *rush) run() {
 			changes += r.step(second*changesEachSecond + k)
 			r.Pass(2 * time.Second / changesEachSecond)
 		}
+		r.T.Logf("second %d, %s after the start", second+1, time.Since(begin).Round(time.Millisecond))
 	}
 	r.Work()
 	r.T.Logf("%d changes of a room of %d participants with %d live clients took %s", changes, r.size.participants, len(r.live), time.Since(begin).Round(time.Millisecond))

@@ -23,7 +23,9 @@ func (s *stage) wants(who string, wish func(ctx context.Context, c *client.Clien
 func (s *stage) user(name string) uri.User { return s.device(name).account.User }
 
 func (s *stage) moves(who, whom string, role uint32) {
-	s.wants(who, func(ctx context.Context, c *client.Client) (uint64, error) { return c.SetRole(ctx, s.room, s.user(whom), role) })
+	s.wants(who, func(ctx context.Context, c *client.Client) (uint64, error) {
+		return c.SetRole(ctx, s.room, s.user(whom), role)
+	})
 }
 
 func (s *stage) kicks(who, whom string) {
