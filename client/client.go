@@ -54,11 +54,11 @@ const keyCursor = "cursor"
 
 // Open loads the device from its store; ErrNoAccount when it was never enrolled.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
-	if cfg.MLS == nil {
-		return nil, errNoEngine
-	}
 	if err := notMoved(ctx, cfg.Store); err != nil {
 		return nil, err
+	}
+	if cfg.MLS == nil {
+		return nil, errNoEngine
 	}
 	self, err := LoadAccount(ctx, cfg.Store)
 	if err != nil {
