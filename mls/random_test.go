@@ -305,7 +305,7 @@ func TestRandomHistories(t *testing.T) {
 	type size struct{ leaves, epochs int }
 	sizes := []size{{32, 16}, {5, 234}, {5, 250}} // every third history has encrypted handshakes
 	if *long {
-		sizes = append(slices.Repeat([]size{{64, 500}}, 4), slices.Repeat([]size{{16, 1000}}, 8)...)
+		sizes = append(slices.Repeat([]size{{64, 500}}, 4), slices.Repeat([]size{{16, 1000}}, 9)...)
 	}
 	for seed, size := range sizes {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
