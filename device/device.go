@@ -10,6 +10,7 @@ import (
 
 	"parley/client"
 	"parley/content"
+	"parley/cores"
 	"parley/credential"
 	"parley/mls"
 	"parley/mls/suite"
@@ -114,7 +115,7 @@ func Open(ctx context.Context, cfg Config) (*Device, error) {
 			ValidateLeaf:   credential.Validator(known.of),
 			ValidateSender: credential.SenderValidator(known.of),
 			Components:     room.Components(),
-			Parallel:       parallel,
+			Parallel:       cores.All,
 		},
 	})
 	if err != nil {

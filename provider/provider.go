@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"parley/contact"
+	"parley/cores"
 	"parley/credential"
 	"parley/follower"
 	"parley/hub"
@@ -149,7 +150,7 @@ func (p *Provider) newRoles() {
 		ValidateLeaf:   credential.Validator(p.authorities.Roots),
 		ValidateSender: credential.SenderValidator(p.authorities.Roots),
 		Components:     room.Components(),
-		Parallel:       parallel,
+		Parallel:       cores.All,
 	}
 	judge := credentialJudge(p.authorities.Roots)
 	limits := newLimits(now)

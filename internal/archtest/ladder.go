@@ -73,6 +73,7 @@ func Ladder() []Rung {
 		{Path: "store/postgres", Rank: R3},
 		{Path: "store/device", Rank: R3},
 		{Path: "store/blob", Rank: R3},
+		{Path: "cores", Rank: R3},
 		{Path: "netguard", Rank: R3},
 		{Path: "netguard/corpus", Rank: TestOnly},
 		{Path: "mimihttp", Rank: R3, Same: []string{"netguard"}},

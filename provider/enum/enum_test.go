@@ -13,14 +13,7 @@ import (
 // serve runs a DNS server on loopback with a zone of our own.
 func serve(t *testing.T, records ...string) string {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Skip("the same TCP port is taken: ", err)
-	}
+	pc, l := bothPorts(t)
 	zone := make(map[string][]dns.RR)
 	for _, text := range records {
 		rr, err := dns.NewRR(text)
@@ -60,6 +53,25 @@ func serve(t *testing.T, records ...string) string {
 		})
 	}
 	return pc.LocalAddr().String()
+}
+
+// bothPorts listens on one number by UDP and by TCP; another one is tried when the second is taken.
+func bothPorts(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := net.Listen("tcp", pc.LocalAddr().String()); err == nil {
+			return pc, l
+		}
+		if err := pc.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("no port is free for both")
+	return nil, nil
 }
 
 func TestLookup(t *testing.T) {

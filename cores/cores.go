@@ -1,4 +1,6 @@
-package device
+// Package cores lets long MLS work of a process run on all its processors: what mls.Config.Parallel is set to, for the engine itself starts
+// nothing. It must not import anything of Parley.
+package cores
 
 import (
 	"runtime"
@@ -10,8 +12,8 @@ import (
 // each, and ordinary commits have two.
 const worthParallel = 16
 
-// parallel is mls.Config.Parallel: it runs f(0) to f(n-1) on all cores and returns when all are done.
-func parallel(n int, f func(i int)) {
+// All runs f(0) to f(n-1) on all cores and returns when all are done.
+func All(n int, f func(i int)) {
 	workers := min(n/(worthParallel/2), runtime.GOMAXPROCS(0))
 	if n < worthParallel {
 		workers = 1

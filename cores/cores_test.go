@@ -1,4 +1,4 @@
-package device
+package cores
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 func TestParallel(t *testing.T) {
 	for _, n := range []int{0, 1, 15, 16, 17, 1000} {
 		done := make([]int, n)
-		parallel(n, func(i int) { done[i]++ })
+		All(n, func(i int) { done[i]++ })
 		if slices.ContainsFunc(done, func(times int) bool { return times != 1 }) {
 			t.Errorf("%d pieces: %v", n, done)
 		}
