@@ -16,7 +16,7 @@ import (
 // test breaks stands in it.
 func TestRuleTable(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "doc", "mls-rules.md"))
-	if os.IsNotExist(err) {
+	if os.IsNotExist(err) && os.Getenv("CI") != "true" {
 		t.Skip("the table is not part of this copy")
 	}
 	if err != nil {

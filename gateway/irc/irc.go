@@ -110,29 +110,8 @@ const (
 // Run implements gateway.Native.
 func (c *IRC) Run(ctx context.Context, h *gateway.Host) error {
 	c.host = h
-	pause := c.cfg.Pause
-	for ctx.Err() == nil {
-		up, err := c.connect(ctx)
-		var broken *ingestError
-		if errors.As(err, &broken) {
-			return broken.error
-		}
-		if up {
-			pause = c.cfg.Pause
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
-		pause = min(2*pause, mostPause)
-	}
-	return nil
+	return gateway.StayUp(ctx, c.cfg.Pause, mostPause, c.connect)
 }
-
-// ingestError is a failure of the gateway, not of the network.
-type ingestError struct{ error }
 
 // connect runs one connection; up tells that it was a link.
 func (c *IRC) connect(ctx context.Context) (up bool, err error) {

@@ -253,7 +253,7 @@ func (c *IRC) ingest(ctx context.Context, e gateway.Event) error {
 		return c.write(format(c.cfg.Name, "NOTICE", []string{string(e.From)}, &text))
 	}
 	if err != nil && ctx.Err() == nil {
-		return &ingestError{err}
+		return &gateway.IngestError{Err: err}
 	}
 	return nil
 }

@@ -332,7 +332,7 @@ func (c *XMPP) ingest(ctx context.Context, e *element, event gateway.Event) erro
 			inside: []part{failure("wait", "resource-constraint", "Not passed on: too much at once, or too long.")}})
 	}
 	if err != nil && ctx.Err() == nil {
-		return &ingestError{err}
+		return &gateway.IngestError{Err: err}
 	}
 	return nil
 }
