@@ -27,12 +27,21 @@ func TestDemo(t *testing.T) {
 	binary := build(t)
 	t.Run("the whole example is verified", func(t *testing.T) {
 		var out bytes.Buffer
-		if err := demo.Run(t.Context(), demo.Config{Binary: binary, Dir: t.TempDir(), Once: true, Out: &out}); err != nil {
+		dir := t.TempDir()
+		if err := demo.Run(t.Context(), demo.Config{Binary: binary, Dir: dir, Once: true, Out: &out}); err != nil {
 			t.Fatalf("%v\n%s", err, out.String())
 		}
 		for _, want := range []string{"keyMaterial", "update", "notify", "submitMessage", "groupInfo", "b.example was not called", "Verified"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("the ladder does not show %q:\n%s", want, out.String())
+			}
+		}
+		// The commands that it prints for who wants to go on: the rooms are there, also the one that moved to a hybrid suite.
+		for _, who := range []string{"alice", "cathy", "cathy-tablet"} {
+			chat := exec.Command(binary, "chat", "--dir", filepath.Join(dir, who), "--wait", "0s")
+			chat.Stdin = strings.NewReader("/rooms\n")
+			if out, err := chat.CombinedOutput(); !strings.Contains(string(out), "Clubhouse") {
+				t.Errorf("the chat of %s: %v\n%s", who, err, out)
 			}
 		}
 	})

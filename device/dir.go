@@ -27,6 +27,8 @@ type Link struct {
 	CA       string `json:"ca,omitempty"` // PEM; empty: the authorities of the system
 	Provider string `json:"provider"`
 	Token    string `json:"token"`
+	// Hybrid are the hybrid suites that the device offers, as --hybrid names them. What it has once offered it must be able to read.
+	Hybrid []string `json:"hybrid,omitempty"`
 }
 
 // Record is the stored form.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 
 	"parley/client"
 	"parley/device"
+	"parley/mls"
 	store "parley/store/device"
 	"parley/uri"
 )
@@ -91,6 +93,9 @@ func (o *chatOptions) run(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := o.offers(c.Context(), db, saved); err != nil {
+		return err
+	}
 	way, closeIdle, err := openLink(saved)
 	if err != nil {
 		return err
@@ -114,6 +119,30 @@ func (o *chatOptions) run(c *cobra.Command) (err error) {
 		return s.runScript(c, *o.json)
 	}
 	return s.runScreen(c, screen)
+}
+
+// offers keeps the hybrid suites that the device offers: a room that has moved to one cannot be read without it, whoever starts the chat
+// how later.
+func (o *chatOptions) offers(ctx context.Context, db client.Store, saved *device.Link) error {
+	all := slices.Clone(saved.Hybrid)
+	for _, name := range o.hybrid {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	o.hybrid = all
+	if len(all) == len(saved.Hybrid) {
+		return nil
+	}
+	if _, err := suiteTable(all); err != nil {
+		return usageError{fmt.Errorf("--hybrid: %w", err)}
+	}
+	saved.Hybrid = all
+	record, err := saved.Record()
+	if err != nil {
+		return err
+	}
+	return db.Commit(ctx, mls.Delta{record})
 }
 
 func notEnrolled(dir string) error {

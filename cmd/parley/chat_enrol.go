@@ -79,7 +79,7 @@ func (o *enrolOptions) run(c *cobra.Command) (err error) {
 	if err != nil {
 		return usageError{fmt.Errorf("--hybrid: %w", err)}
 	}
-	way := &device.Link{URL: o.provider}
+	way := &device.Link{URL: o.provider, Hybrid: o.hybrid}
 	if o.ca != "" {
 		text, err := os.ReadFile(o.ca)
 		if err != nil {
