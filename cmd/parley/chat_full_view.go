@@ -337,6 +337,9 @@ func (m *fullModel) header() string {
 	title := m.snap.title
 	if title == "" {
 		title = "no room: /new NAME makes one"
+		if len(m.snap.rooms) > 0 {
+			title = "no room is chosen: Tab or /room N"
+		}
 	}
 	other := 0
 	for _, r := range m.snap.rooms {
